@@ -1,0 +1,38 @@
+"""The service mode and its history."""
+
+from django.db import models
+
+
+class Mode(models.Model):
+    """One row: what the service does now, who said so, why and since when. Changed only by alerts.modes."""
+
+    class Value(models.TextChoices):
+        NORMAL = "normal"  # events are accepted and forwarded
+        DEGRADED = "degraded"  # events are accepted and stored, nothing is forwarded
+
+    mode = models.CharField(max_length=10, choices=Value.choices, default=Value.NORMAL)
+    since = models.DateTimeField()
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="mode_single_row", condition=models.Q(pk=1)),
+            models.CheckConstraint(name="mode_known", condition=models.Q(mode__in=["normal", "degraded"])),
+        ]
+
+    def __str__(self) -> str:
+        return self.mode
+
+
+class ModeChange(models.Model):
+    """One change of mode; append-only."""
+
+    at = models.DateTimeField()
+    from_mode = models.CharField(max_length=10)
+    to_mode = models.CharField(max_length=10)
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.from_mode} -> {self.to_mode}"

@@ -1,0 +1,129 @@
+"""Ringing: telling a worker that a destination may have work. A message carries no event.
+
+Owns the coalescing: one key a destination in Valkey says that it was rung or that a link is running, so that a busy
+destination costs no messages. Must never block a request or decide durability: lost rings are found by the sweep.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, connection
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from destinations.models import Connection
+from rudderproj.celery import FORWARD_QUEUE, app
+
+log = structlog.get_logger(__name__)
+
+LINK = "destinations.forward"
+BROKER_AWAY = (OperationalError, RedisError, OSError)
+RUNG_MS = 1000  # a ring that nobody answered may be repeated after this long
+RUNNING_MS = 1500  # a link that stopped saying so is taken for dead after this long
+MESSAGE_SECONDS = 30  # a ring is worthless later: the sweep has rung again
+INTERVAL_SECONDS = 0.01  # events of this long share a ring
+CONNECTIONS_SECONDS = 1.0  # how old the cached connections may be
+
+
+def _key(destination_id: int) -> str:
+    return f"rudderproj:bell:{destination_id}"
+
+
+def ring(destination_ids: Iterable[int]) -> int:
+    """Send one message for each destination that is neither rung nor running; returns how many.
+
+    Raises one of BROKER_AWAY.
+    """
+    wanted = list(destination_ids)
+    sent = 0
+    with app.producer_or_acquire() as producer:
+        pipeline = producer.channel.client.pipeline(transaction=False)
+        for destination_id in wanted:
+            pipeline.set(_key(destination_id), "rung", nx=True, px=RUNG_MS)
+        for destination_id, first in zip(wanted, pipeline.execute(), strict=True):
+            if first:
+                app.send_task(
+                    LINK, [destination_id], queue=FORWARD_QUEUE, expires=MESSAGE_SECONDS, producer=producer, retry=False
+                )
+                sent += 1
+    return sent
+
+
+def ring_quietly(destination_ids: Iterable[int]) -> None:
+    """ring, when nothing can be done about a broker that is away: the sweep rings again once it is back."""
+    try:
+        ring(destination_ids)
+    except BROKER_AWAY as error:
+        log.warning("bell.ring_failed", error=str(error))
+
+
+def mark_running(destination_id: int) -> None:
+    """Say that a link of this destination is running, so that nobody rings for a while."""
+    _with_client("set", _key(destination_id), "running", px=RUNNING_MS)
+
+
+def mark_idle(destination_id: int) -> None:
+    """Let the destination be rung again. The caller looks for work once more afterwards."""
+    _with_client("delete", _key(destination_id))
+
+
+def _with_client(method: str, *args: Any, **kwargs: Any) -> None:
+    try:
+        with app.producer_or_acquire() as producer:
+            getattr(producer.channel.client, method)(*args, **kwargs)
+    except BROKER_AWAY as error:
+        log.warning("bell.mark_failed", error=str(error))
+
+
+class Bell:
+    """A thread that rings for the sources that were stored to, many events a ring."""
+
+    def __init__(self) -> None:
+        self._pending: set[int] = set()
+        self._wake = threading.Event()
+        self._destinations: dict[int, set[int]] = {}
+        self._read_at = 0.0
+        threading.Thread(target=self._run, name="doorbell", daemon=True).start()
+
+    def press(self, source_ids: set[int]) -> None:
+        """Ring soon for every destination of these sources. Never blocks."""
+        self._pending |= source_ids
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            sources, self._pending = self._pending, set()
+            try:
+                connected = self._connected()
+                ring_quietly({d for source in sources for d in connected.get(source, ())})
+            except DatabaseError as error:
+                log.warning("bell.connections_unread", error=str(error).strip())
+                connection.close()
+            time.sleep(INTERVAL_SECONDS)
+
+    def _connected(self) -> dict[int, set[int]]:
+        if time.monotonic() - self._read_at > CONNECTIONS_SECONDS:
+            connected: dict[int, set[int]] = defaultdict(set)
+            for source, destination in Connection.objects.values_list("source_id", "destination_id"):
+                connected[source].add(destination)
+            self._destinations, self._read_at = connected, time.monotonic()
+        return self._destinations
+
+
+_bell: Bell | None = None
+_lock = threading.Lock()
+
+
+def on_events_stored(*, source_ids: set[int], **_: object) -> None:
+    """Receiver of ingest.signals.events_stored, called in the log's writer thread."""
+    global _bell
+    with _lock:
+        if _bell is None:
+            _bell = Bell()
+    _bell.press(source_ids)

@@ -1,0 +1,207 @@
+"""Destinations, connections, lanes with their cursors, and the rows of events that are not simply behind or ahead of one.
+
+Lanes, claims and checkpoints are changed only by destinations.lanes and destinations.checkpoint, in SQL.
+"""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from ingest.models import LANES, Source
+
+
+class Destination(models.Model):
+    """A configured instance of a destination type."""
+
+    name = models.CharField(max_length=100, unique=True)
+    type = models.CharField(max_length=50)
+    config = models.JSONField(default=dict, blank=True)
+    enabled = models.BooleanField(default=True)
+    rate_limit = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="events a second; empty: no limit"
+    )
+    max_concurrency = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="requests in flight; empty: the default"
+    )
+    retry = models.JSONField(default=dict, blank=True, help_text="window_seconds, attempts, base_seconds, max_seconds")
+    event_filter = models.JSONField(default=dict, blank=True, help_text='{"allow": [names]} or {"deny": [names]}')
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="destination_name_not_empty", condition=~models.Q(name=""))]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Health(models.Model):
+    """How a destination is doing, as its links last saw it. A row exists for each destination (trigger)."""
+
+    class State(models.TextChoices):
+        OK = "ok"
+        HELD = "held"  # 401, 403 or 410 for several users: events stay pending until an operator acts
+        PAUSED = "paused"  # stopped by an operator: events stay pending
+
+    class Breaker(models.TextChoices):
+        CLOSED = "closed"
+        OPEN = "open"  # cursors stand still until probe_at
+        HALF_OPEN = "half_open"  # a link is probing
+
+    destination = models.OneToOneField(Destination, on_delete=models.CASCADE, primary_key=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OK)
+    breaker = models.CharField(max_length=10, choices=Breaker.choices, default=Breaker.CLOSED)
+    opened_at = models.DateTimeField(null=True)
+    probe_at = models.DateTimeField(null=True)
+    probes_failed = models.PositiveIntegerField(default=0)
+    streak = models.JSONField(default=dict)  # breaker.Streak: failures since the last success
+    last_error = models.TextField(blank=True)
+    last_error_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="health_state_known", condition=models.Q(state__in=["ok", "held", "paused"])),
+            models.CheckConstraint(
+                name="health_breaker_open_has_probe",
+                condition=models.Q(breaker="closed", probe_at=None) | models.Q(breaker__in=["open", "half_open"], probe_at__isnull=False),
+            ),
+        ]
+
+
+class Connection(models.Model):
+    """source -> destination. Its lanes are made by a trigger, at the horizon of the statement that inserts it."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE)
+    destination = models.ForeignKey(Destination, on_delete=models.CASCADE)
+    enabled = models.BooleanField(default=True)
+    start_xid = models.BigIntegerField(editable=False, default=0)  # set by the trigger
+    accepted_before = models.BigIntegerField(editable=False, default=0)  # the source's events below start_xid
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="connection_once", fields=["source", "destination"])]
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.destination}"
+
+
+class Gap(models.Model):
+    """A range of xids, [from_xid, to_xid), for which a connection was switched off. Kept by triggers."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
+    from_xid = models.BigIntegerField()
+    to_xid = models.BigIntegerField(null=True)  # still open
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="gap_one_open", fields=["connection"], condition=models.Q(to_xid=None)),
+        ]
+
+
+class Claim(models.Model):
+    """A lease over some lanes of a destination. Its id is the fencing token: ids only rise."""
+
+    destination = models.ForeignKey(Destination, on_delete=models.CASCADE)
+    owner = models.TextField()
+    expires_at = models.DateTimeField()
+
+
+class Checkpoint(models.Model):
+    """How far a claim has come: the last one counts until the claim is released or taken over."""
+
+    pk = models.CompositePrimaryKey("claim_id", "seq")
+    claim_id = models.BigIntegerField()
+    seq = models.IntegerField()
+    lanes = models.JSONField()  # {lane id: lanes.Progress as JSON}
+
+
+class Lane(models.Model):
+    """(connection, hash of the user key): what is claimed, with its cursor and counters as of the last release."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
+    number = models.SmallIntegerField()
+    claim_id = models.BigIntegerField(null=True)  # no foreign key and no index: a claim must stay a HOT update
+    xid = models.BigIntegerField()
+    position = models.IntegerField(default=-1)
+    day = models.DateField()
+    beyond = models.JSONField(default=list)  # [[xid, position], …] settled beyond the cursor
+    delivered = models.BigIntegerField(default=0)
+    aborted = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)
+    filtered = models.JSONField(default=dict)  # {reason: events}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="lane_once", fields=["connection", "number"]),
+            models.CheckConstraint(name="lane_number_in_range", condition=models.Q(number__gte=0, number__lt=LANES)),
+        ]
+
+
+class Delivery(models.Model):
+    """An event owed to a connection that is not simply behind or ahead of the cursor."""
+
+    class State(models.TextChoices):
+        FAILED = "failed"  # the last try failed, a retry is due at next_attempt_at
+        WAITING = "waiting"  # behind a failed one of the same user
+        ABORTED = "aborted"  # final: a dead letter
+        DELIVERED = "delivered"  # final
+        SKIPPED = "skipped"  # final: passed over by an operator
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
+    lane = models.SmallIntegerField()
+    user_key = models.TextField()
+    xid = models.BigIntegerField()
+    position = models.IntegerField()
+    day = models.DateField()
+    message_id = models.TextField()
+    state = models.CharField(max_length=10, choices=State.choices)
+    reason = models.TextField(blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    first_failed_at = models.DateTimeField(null=True)  # of the user's head: followers inherit it
+    next_attempt_at = models.DateTimeField(null=True)
+    payload = models.TextField(null=True)  # dead letters keep a copy: the log is dropped by age
+    request = models.JSONField(null=True)  # dead letters: the last request, secrets masked
+    response = models.JSONField(null=True)  # dead letters: the last answer, capped
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(name="delivery_once", fields=["connection", "xid", "position"]),
+            models.CheckConstraint(
+                name="delivery_failed_has_next_attempt",
+                condition=models.Q(state="failed", next_attempt_at__isnull=False) | (~models.Q(state="failed") & models.Q(next_attempt_at=None)),
+            ),
+            models.CheckConstraint(
+                name="delivery_state_known",
+                condition=models.Q(state__in=["failed", "waiting", "aborted", "delivered", "skipped"]),
+            ),
+        ]
+        indexes = [
+            # destinations.reader: is this user held, and which is its head
+            models.Index(
+                name="delivery_held",
+                fields=["connection", "lane", "user_key", "xid", "position"],
+                include=["next_attempt_at"],
+                condition=models.Q(state__in=["failed", "waiting"]),
+            ),
+            # destinations.sweep: retries that are due
+            models.Index(name="delivery_due", fields=["next_attempt_at"], condition=models.Q(state="failed")),
+        ]
+
+
+class Attempt(models.Model):
+    """One try that failed, or that followed a failed one; append-only. A first try that succeeds costs no row."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
+    xid = models.BigIntegerField()
+    position = models.IntegerField()
+    message_id = models.TextField()
+    at = models.DateTimeField()
+    status = models.IntegerField(null=True)
+    outcome = models.CharField(max_length=10)
+    error = models.TextField(blank=True)
+    response = models.TextField(blank=True)  # capped, secrets masked
+    duration_ms = models.IntegerField()
+
+    class Meta:
+        indexes = [models.Index(name="attempt_of_event", fields=["connection", "xid", "position"])]

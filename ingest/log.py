@@ -1,0 +1,189 @@
+"""Appending to the event log: concurrent requests of this process share one statement and one commit.
+
+Owns the writer thread and its connection. Must never answer before COMMIT, wait for the broker, or let one request's
+bad row fail its neighbours.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import psycopg2
+import structlog
+from django.conf import settings
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from ingest import partitions
+from ingest.signals import events_stored
+from ingest.statements import CommitUnconfirmed, NewEvent, Rejection, insert_events, insert_rejections
+from rudderproj import db
+
+log = structlog.get_logger(__name__)
+
+GROUP_EVENTS = 2000  # largest group: about 50 ms of insert
+RETRY_CONNECT_SECONDS = 0.5  # while the database is away, one request in this time tries it; the others fail at once
+
+
+class LogUnavailable(Exception):
+    """The events may not be stored: the caller answers 503 and the client sends them again."""
+
+
+@dataclass(slots=True)
+class _Request:
+    events: Sequence[NewEvent]
+    rejections: Sequence[Rejection]
+    stored: "Future[int]" = field(default_factory=Future)
+
+
+class Writer:
+    """One thread that commits what many threads append."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._raw: Connection | None = None
+        self._away_until = 0.0
+        self._thread = threading.Thread(target=self._run, name="event-log-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, events: Sequence[NewEvent], rejections: Sequence[Rejection] = ()) -> int:
+        """Store both, return after COMMIT how many events were new in the group that carried them.
+
+        Raises LogUnavailable: not stored, or unknown (sending again is safe, duplicates are dropped).
+        """
+        request = _Request(events, rejections)
+        self._queue.put(request)
+        try:
+            return request.stored.result(timeout=settings.ENV["INGEST_COMMIT_TIMEOUT_SECONDS"] + 1)
+        except TimeoutError:
+            raise LogUnavailable("commit timed out") from None
+
+    def stop(self) -> None:
+        """Commit what is queued, close the connection, end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        for group in self._groups():
+            try:
+                self._store(group)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the waiting requests must hear of it
+                self._fail(group, error)
+        self._disconnect()
+
+    def _groups(self) -> Iterator[list[_Request]]:
+        """Yield everything that waits, up to GROUP_EVENTS: while one commit runs, the next group gathers."""
+        while (request := self._queue.get()) is not None:
+            group, size = [request], len(request.events)
+            while size < GROUP_EVENTS and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    self._queue.put(None)
+                    break
+                group.append(following)
+                size += len(following.events)
+            yield group
+
+    def _store(self, group: list[_Request]) -> None:
+        raw = self._connection()
+        try:
+            stored = self._insert(raw, [e for r in group for e in r.events], [x for r in group for x in r.rejections])
+        except psycopg2.DataError as error:
+            if len(group) > 1:
+                for request in group:
+                    self._store_safely([request])
+                return
+            stored = self._store_one_by_one(raw, group[0], error)
+        for request in group:
+            request.stored.set_result(stored)
+        events_stored.send(sender=Writer, source_ids={e.source_id for r in group for e in r.events})
+
+    def _store_safely(self, group: list[_Request]) -> None:
+        try:
+            self._store(group)
+        except Exception as error:  # noqa: BLE001 - the next request of the group must still be tried
+            self._fail(group, error)
+
+    def _insert(self, raw: Connection, events: list[NewEvent], rejections: list[Rejection]) -> int:
+        for _ in range(3):
+            try:
+                stored = insert_events(raw, events) if events else 0
+                break
+            except errors.DeadlockDetected:
+                continue
+            except errors.CheckViolation:  # no partition for today: upkeep has not run for days
+                partitions.create_ahead(raw)
+        else:
+            raise LogUnavailable("deadlock")
+        if rejections:
+            insert_rejections(raw, rejections)
+        return stored
+
+    def _store_one_by_one(self, raw: Connection, request: _Request, error: psycopg2.Error) -> int:
+        """The database refuses a row that validation let through: keep the good ones, reject the bad."""
+        log.warning("event.refused_by_database", error=str(error))
+        stored, rejections = 0, list(request.rejections)
+        for event in request.events:
+            try:
+                stored += self._insert(raw, [event], [])
+            except psycopg2.DataError as refused:
+                reason = f"refused by the database: {refused.diag.message_primary}"
+                rejections.append(Rejection(event.source_id, event.message_id[:200], reason, event.payload))
+        if rejections:
+            insert_rejections(raw, rejections)
+        return stored
+
+    def _fail(self, group: list[_Request], error: Exception) -> None:
+        known = isinstance(error, psycopg2.Error | LogUnavailable | CommitUnconfirmed)
+        log.log(30 if known else 40, "log.append_failed", error=str(error).strip(), exc_info=None if known else error)
+        self._disconnect()
+        for request in group:
+            if not request.stored.done():
+                request.stored.set_exception(LogUnavailable(str(error)))
+
+    def _connection(self) -> Connection:
+        if self._raw is not None and not self._raw.closed:
+            return self._raw
+        if time.monotonic() < self._away_until:
+            raise LogUnavailable("database away")
+        try:
+            self._raw = db.connect("event log", settings.ENV["INGEST_COMMIT_TIMEOUT_SECONDS"])
+        except psycopg2.Error:
+            self._away_until = time.monotonic() + RETRY_CONNECT_SECONDS
+            raise
+        return self._raw
+
+    def _disconnect(self) -> None:
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None
+
+
+_writer: Writer | None = None
+_lock = threading.Lock()
+
+
+def writer() -> Writer:
+    """This process's writer, started on first use (never before a fork)."""
+    global _writer
+    with _lock:
+        if _writer is None:
+            _writer = Writer()
+        return _writer
+
+
+def append(events: Sequence[NewEvent], rejections: Sequence[Rejection] = ()) -> int:
+    """Writer.append of this process's writer."""
+    return writer().append(events, rejections)
+
+
+def stop() -> None:
+    """End this process's writer, if it has one."""
+    global _writer
+    with _lock:
+        if _writer is not None:
+            _writer.stop()
+            _writer = None

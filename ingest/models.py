@@ -1,0 +1,102 @@
+"""Sources, the event log and what was refused.
+
+The log (`Event`) is append-only and partitioned by day; it is written by ingest.log and read by destinations.reader,
+in SQL. Must never gain an UPDATE of an event: order and cursors rely on rows that do not change.
+"""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+
+LANES = 64  # hash values of user keys; a lane is one of them, per connection
+
+
+class Source(models.Model):
+    """A sending application; events carry its write key."""
+
+    class UserKey(models.TextChoices):
+        """Which id comes first as the user key, what order is kept for."""
+
+        ANONYMOUS_ID = "anonymous_id"  # an identify keeps its place behind its device's anonymous events
+        USER_ID = "user_id"
+
+    name = models.CharField(max_length=100, unique=True)
+    write_key = models.CharField(max_length=200, unique=True)
+    enabled = models.BooleanField(default=True)
+    rate_limit = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="requests a second; empty: no limit"
+    )
+    user_key = models.CharField(max_length=20, choices=UserKey.choices, default=UserKey.ANONYMOUS_ID)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="source_name_not_empty", condition=~models.Q(name="")),
+            models.CheckConstraint(name="source_write_key_not_empty", condition=~models.Q(write_key="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Event(models.Model):
+    """One accepted call, as accepted. The order of the log is (xid, position)."""
+
+    pk = models.CompositePrimaryKey("day", "source_id", "message_id")
+    day = models.DateField()  # partition; from the database's clock
+    source_id = models.IntegerField()
+    message_id = models.TextField()
+    lane = models.SmallIntegerField()
+    user_key = models.TextField()
+    xid = models.BigIntegerField()  # the writing transaction
+    position = models.IntegerField()  # place in its statement
+    received_at = models.DateTimeField()
+    payload = models.TextField()  # JSON text, forwarded as it stands
+
+    class Meta:
+        db_table = "ingest_event"
+        indexes = [
+            # destinations.reader: the next events of a lane after its cursor
+            models.Index(name="event_order", fields=["source_id", "lane", "xid", "position"]),
+        ]
+
+
+class MidnightKey(models.Model):
+    """Message ids accepted within a minute of midnight, where two days' partitions cannot see each other's inserts."""
+
+    pk = models.CompositePrimaryKey("source_id", "message_id")
+    source_id = models.IntegerField()
+    message_id = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ingest_midnight_key"
+
+
+class Tally(models.Model):
+    """How many events of a source the log holds below an xid, so that nobody has to count them all again."""
+
+    source = models.OneToOneField(Source, on_delete=models.CASCADE, primary_key=True)
+    through_xid = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+
+
+class RejectedEvent(models.Model):
+    """A bad event of an answered request: not accepted, not forwarded, kept with the reason."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE)
+    received_at = models.DateTimeField(db_index=True)
+    message_id = models.TextField(blank=True)
+    reason = models.TextField()
+    payload = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.message_id or 'no messageId'}: {self.reason}"
+
+
+class ConfigVersion(models.Model):
+    """One row, raised by triggers when sources, destinations or connections change; caches compare it."""
+
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="config_version_single_row", condition=models.Q(pk=1))]

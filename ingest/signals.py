@@ -1,0 +1,8 @@
+"""What ingest tells the rest of the product.
+
+events_stored: sent after COMMIT with `source_ids: set[int]`, from the log's writer thread; receivers must not block.
+"""
+
+from django.dispatch import Signal
+
+events_stored = Signal()

@@ -1,0 +1,5 @@
+"""URLs of ingest."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,1 @@
+"""The project package: settings, Celery app, web shell, outbound HTTP. Imports no app."""

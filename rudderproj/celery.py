@@ -1,0 +1,47 @@
+"""The Celery application: queue names, beat's table, broker options.
+
+Celery is a doorbell: messages carry ids, never events. Losing, repeating or reordering them is harmless,
+so there are no late acks, no countdowns and no result backend.
+"""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
+
+FORWARD_QUEUE = "forward"
+ALERTS_QUEUE = "alerts"
+
+app = Celery("rudderproj", broker=settings.ENV["CELERY_BROKER_URL"])
+app.conf.update(
+    task_default_queue=FORWARD_QUEUE,
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    task_acks_late=False,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=True,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "master_name": settings.ENV["CELERY_BROKER_MASTER"],
+    },
+    task_publish_retry=False,
+    timezone="UTC",
+    beat_schedule={
+        "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 2, "queue": FORWARD_QUEUE}},
+        "upkeep": {"task": "ingest.upkeep", "schedule": 10.0, "options": {"expires": 20, "queue": ALERTS_QUEUE}},
+    },
+)
+app.autodiscover_tasks(["ingest", "destinations", "alerts"])
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: object) -> None:
+    """Django configured logging already; without a receiver Celery would replace it."""

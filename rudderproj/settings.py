@@ -1,0 +1,103 @@
+"""Django settings, all taken from the environment through rudderproj.env.
+
+Must never hold a secret of its own or read os.environ directly.
+"""
+
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from rudderproj.env import EnvError, read
+
+try:
+    ENV: dict[str, Any] = read()
+except EnvError as error:
+    print(f"rudderproj: {error}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEBUG = ENV["DEBUG"]
+SECRET_KEY = ENV["SECRET_KEY"] or "not-set-only-for-commands-that-need-none"
+ALLOWED_HOSTS = ENV["ALLOWED_HOSTS"]
+CSRF_TRUSTED_ORIGINS = ENV["CSRF_TRUSTED_ORIGINS"]
+NODE_ID = ENV["NODE_ID"] or socket.gethostname()
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "alerts",
+    "ingest",
+    "destinations",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "rudderproj.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's database settings for a postgres:// URL; query parameters become libpq options."""
+    parts = urlsplit(url)
+    # A stopped client must not hold the horizon, which would freeze all forwarding: the server ends it.
+    timeouts = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=10s -c lock_timeout=10s -c timezone=UTC"
+    options = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
+    options |= dict(parse_qsl(parts.query))
+    options["options"] = f"{options.get('options', '')} {timeouts}".strip()
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "rudderproj",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+DATABASES = {"default": database(ENV["DATABASE_URL"])}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+LOGIN_URL = "/admin/login/"
+APPEND_SLASH = False  # SDKs post to exact paths, and a redirected POST loses its body
+DATA_UPLOAD_MAX_MEMORY_SIZE = ENV["INGEST_MAX_BODY_BYTES"] + 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+}
+LOGGING_CONFIG = "rudderproj.logs.configure"
+LOGGING: dict[str, Any] = {"level": ENV["LOG_LEVEL"]}
