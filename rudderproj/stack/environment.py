@@ -1,0 +1,72 @@
+"""The environment every process of the stack gets. What the user set always wins.
+
+Owns the defaults that only the local start gives. Must never print a value.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rudderproj import env
+
+from .datadir import DataDir
+from .errors import StackError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The few values that the start itself needs."""
+
+    web_host: str
+    web_port: int
+    flower_port: int
+    flower_user: str
+    forward_autoscale: str
+    data_dir: str
+
+
+def settings(environ: Mapping[str, str]) -> Settings:
+    """Read and check them all. Raises StackError naming the variable that cannot be used."""
+    try:
+        known = env.read(environ)
+    except env.EnvError as error:
+        raise StackError(str(error), 2) from None
+    return Settings(
+        web_host=known["WEB_HOST"],
+        web_port=known["WEB_PORT"],
+        flower_port=known["FLOWER_PORT"],
+        flower_user=known["FLOWER_USER"],
+        forward_autoscale=known["FORWARD_AUTOSCALE"],
+        data_dir=known["DATA_DIR"],
+    )
+
+
+def complete(environ: dict[str, str], chosen: Settings, data: DataDir) -> dict[str, str]:
+    """`environ` with everything filled in that it does not name."""
+    defaults = {
+        "DATA_DIR": str(data.root),
+        "WEB_HOST": chosen.web_host,
+        "WEB_PORT": str(chosen.web_port),
+        "FLOWER_PORT": str(chosen.flower_port),
+        "FLOWER_USER": chosen.flower_user,
+        "FLOWER_PASSWORD": data.secrets["flower_password"],
+        "FLOWER_ADDRESS": "127.0.0.1",
+        "SECRET_KEY": data.secrets["secret_key"],
+        "ADMIN_PASSWORD": data.secrets["admin_password"],
+        "PYTHONUNBUFFERED": "1",
+    }
+    if is_loopback(chosen.web_host):
+        # Open only as long as nobody else can reach them.
+        defaults |= {"INBOX_ENABLED": "1", "EGRESS_ALLOW": "127.0.0.0/8,::1/128"}
+    whole = environ | {name: value for name, value in defaults.items() if not environ.get(name)}
+    whole["DATA_DIR"] = str(data.root)
+    whole.setdefault("FLOWER_BASIC_AUTH", f"{whole['FLOWER_USER']}:{whole['FLOWER_PASSWORD']}")
+    return whole
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server listening there can be reached from this machine only."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
