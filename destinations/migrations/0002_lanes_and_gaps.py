@@ -11,8 +11,8 @@ DECLARE
 BEGIN
     UPDATE destinations_connection SET start_xid = horizon, accepted_before = (
         SELECT t.accepted + (
-            SELECT count(*) FROM generate_series(0, 63) lane JOIN ingest_event e
-                ON e.source_id = NEW.source_id AND e.lane = lane AND e.xid >= t.through_xid AND e.xid < horizon)
+            SELECT count(*) FROM generate_series(0, 63) hash JOIN ingest_event e
+                ON e.source_id = NEW.source_id AND e.lane = hash AND e.xid >= t.through_xid AND e.xid < horizon)
         FROM ingest_tally t WHERE t.source_id = NEW.source_id)
     WHERE id = NEW.id;
     INSERT INTO destinations_lane (connection_id, number, xid, position, day, beyond, delivered, aborted, skipped, filtered)

@@ -5,7 +5,7 @@ from django.db import migrations
 # The checkpoints of the few claims are unfolded once and joined, instead of being looked up lane by lane.
 VIEW = """
 CREATE VIEW destinations_effective_lane AS
-WITH held AS (
+WITH held AS MATERIALIZED (
     SELECT claim.id AS claim_id, lane.key::bigint AS lane_id, lane.value AS progress
     FROM destinations_claim claim
     CROSS JOIN LATERAL (
