@@ -1,0 +1,44 @@
+# `make` or `make help` lists the targets. PYTHON is the interpreter that .venv is made with.
+PYTHON ?= python3
+BIN := .venv/bin/python
+BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
+# For example: make test ARGS="-k order -x"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast lint format migrations-check bench venv clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+run: ## start everything in the foreground; Ctrl-C stops it
+	@$(BOOTSTRAP) requirements.txt && exec $(BIN) -m rudderproj.stack run
+
+test: venv ## run all tests (ARGS="..." goes to pytest)
+	@$(BIN) -m pytest $(ARGS)
+
+test-fast: venv ## run the tests that start no whole stack
+	@$(BIN) -m pytest -m "not slow" $(ARGS)
+
+lint: venv migrations-check ## ruff, mypy, import contracts, missing migrations
+	@$(BIN) -m ruff check .
+	@$(BIN) -m ruff format --check .
+	@$(BIN) -m mypy .
+	@$(BIN) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+format: venv ## rewrite the code in the house format
+	@$(BIN) -m ruff format .
+	@$(BIN) -m ruff check --fix .
+
+migrations-check: venv ## fail if a model has changed without its migration
+	@$(BIN) manage.py makemigrations --check --dry-run
+
+bench: venv ## measure throughput and latency; writes bench/results.json
+	@$(BIN) -m bench $(ARGS)
+
+venv: ## make .venv with everything for development
+	@$(BOOTSTRAP) requirements-dev.txt
+
+clean: ## remove .venv and caches; keeps .data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
