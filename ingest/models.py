@@ -4,6 +4,7 @@ The log (`Event`) is append-only and partitioned by day; it is written by ingest
 in SQL. Must never gain an UPDATE of an event: order and cursors rely on rows that do not change.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
 
@@ -78,6 +79,18 @@ class Tally(models.Model):
     source = models.OneToOneField(Source, on_delete=models.CASCADE, primary_key=True)
     through_xid = models.BigIntegerField(default=0)
     accepted = models.BigIntegerField(default=0)
+    by_lane = ArrayField(models.BigIntegerField(), size=LANES)  # the same, lane by lane: the sum is `accepted`
+    day = models.DateField()  # when it was last rolled up: later events are not in older partitions
+
+
+class Milestone(models.Model):
+    """A tally as it once stood, one every so many events: what lies behind an old cursor is added up from these."""
+
+    pk = models.CompositePrimaryKey("source_id", "xid")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, db_index=False)
+    xid = models.BigIntegerField()
+    accepted = models.BigIntegerField()  # events of the source below xid
+    by_lane = ArrayField(models.BigIntegerField(), size=LANES)
 
 
 class RejectedEvent(models.Model):
