@@ -4,35 +4,40 @@ Exit codes: 0 stopped as asked, 1 the environment is at fault, 2 wrong use.
 """
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
-from . import announce, environment, ports, programs, services, setup
+from . import announce, environment, ports, programs, saved, services, setup
 from .datadir import open_data_dir
 from .errors import StackError
 from .foreground import Signals, StopRequested, serve
 from .supervise import gate_path
 
 
-def main(argv: list[str]) -> int:
-    """Run until stopped."""
+def main(argv: list[str]) -> None:
+    """Run until stopped; ends the process with the exit code."""
     signals = Signals()
-    try:
-        signals.install()
+    with stopped_in_order(signals):
         options = _parser().parse_args(argv)
         if options.command == "services":
             _services(signals, options)
         else:
             _run(signals)
+
+
+@contextlib.contextmanager
+def stopped_in_order(signals: Signals) -> Iterator[None]:
+    """Turn a stop into exit code 0, and every foreseeable failure into one line and its exit code."""
+    try:
+        signals.install()
+        yield
     except StopRequested:
-        return 0
-    except StackError as error:
+        sys.exit(0)
+    except (StackError, OSError) as error:
         print(f"rudderproj: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"rudderproj: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(error.exit_code if isinstance(error, StackError) else 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _services(signals: Signals, options: argparse.Namespace) -> None:
     data = open_data_dir(options.data_dir)
+    services.end_former_run(data)
     found = services.prepare(data, os.environ, options.postgres, durable=not options.no_fsync)
 
     def when_started() -> None:
@@ -67,10 +73,13 @@ def _services(signals: Signals, options: argparse.Namespace) -> None:
 def _run(signals: Signals) -> None:
     chosen = environment.settings(os.environ)
     data = open_data_dir(chosen.data_dir)
-    found = services.prepare(data, os.environ)
+    services.end_former_run(data)
     ports.require_free(chosen.web_host, chosen.web_port, "WEB_PORT")
     ports.require_free("127.0.0.1", chosen.flower_port, "FLOWER_PORT")
+    found = services.prepare(data, os.environ)
     environ = environment.complete(dict(os.environ) | found.environment(), chosen, data)
+
+    saved.save(data.root, environ)
 
     def when_started() -> None:
         found.wait()
@@ -83,4 +92,4 @@ def _run(signals: Signals) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

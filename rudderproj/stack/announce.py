@@ -28,13 +28,14 @@ def wait_ready(chosen: Settings, data: DataDir) -> None:
 def text(chosen: Settings, environ: dict[str, str], data: DataDir, demo: Demo) -> str:
     """Addresses, logins, and a curl line that works as printed."""
     base = f"http://{_host(chosen)}:{chosen.web_port}"
+    flower = f"http://127.0.0.1:{chosen.flower_port}/"
     lines = [
         "rudderproj is running. Ctrl-C stops it.",
         "",
         f"  events   {base}/v1/track   write key {demo.write_key}",
         f"  inbox    {base}/inbox/",
         f"  admin    {base}/admin/   login {demo.admin_user} / {environ['ADMIN_PASSWORD']}",
-        f"  flower   http://127.0.0.1:{chosen.flower_port}/   login {environ['FLOWER_USER']} / {environ['FLOWER_PASSWORD']}",
+        f"  flower   {flower}   login {environ['FLOWER_USER']} / {environ['FLOWER_PASSWORD']}",
         f"  logs     {data.logs}",
         "",
         "Send an event, then look at the inbox:",

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
@@ -24,7 +23,7 @@ class BootstrapError(Exception):
     """Something a person can put right, told in one line."""
 
 
-def main(argv: List[str]) -> int:  # noqa: UP006 - has to parse and run on Python 3.6
+def main(argv: "list[str]") -> int:
     """Returns an exit code: 0 ready, 1 the environment is at fault, 2 wrong use."""
     if len(argv) != 1:
         print("usage: bootstrap.py REQUIREMENTS", file=sys.stderr)
@@ -60,7 +59,7 @@ def _ensure(requirements: Path) -> None:
 
 
 def _create() -> None:
-    if sys.version_info < OLDEST:  # noqa: UP036 - the check is for people with an older one
+    if sys.version_info < OLDEST:
         found = ".".join(map(str, sys.version_info[:3]))
         raise BootstrapError(f"Python 3.11 or newer is needed, {sys.executable} is {found}; set PYTHON=python3.12")
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:

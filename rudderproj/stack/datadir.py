@@ -96,7 +96,8 @@ def _lock(root: Path) -> int:
                 holder = os.pread(lock_fd, 32, 0).decode(errors="replace").strip()
                 os.close(lock_fd)
                 raise StackError(
-                    f"DATA_DIR {root} is in use by process {holder or '(starting)'}; stop it or choose another with DATA_DIR=..."
+                    f"DATA_DIR {root} is in use by process {holder or '(starting)'}; "
+                    "stop it or choose another with DATA_DIR=..."
                 ) from None
             time.sleep(0.05)
     os.ftruncate(lock_fd, 0)

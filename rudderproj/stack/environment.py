@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rudderproj import env
 
+from . import saved
 from .datadir import DataDir
 from .errors import StackError
 
@@ -37,7 +38,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
         flower_port=known["FLOWER_PORT"],
         flower_user=known["FLOWER_USER"],
         forward_autoscale=known["FORWARD_AUTOSCALE"],
-        data_dir=known["DATA_DIR"],
+        data_dir=environ.get("DATA_DIR") or str(saved.DEFAULT_DATA_DIR),
     )
 
 

@@ -3,6 +3,7 @@
 Owns signals. Must never return while a process of the data folder is alive.
 """
 
+import os
 import select
 import signal
 import sys
@@ -65,6 +66,6 @@ def _wait(supervisor: supervise.Supervisor, until_stdin_closes: bool) -> None:
         supervisor.process.wait()
     while supervisor.process.poll() is None:
         # Whoever started us holds the other end: it closes even when that process is killed.
-        if select.select([sys.stdin], [], [], 0.2)[0] and not sys.stdin.buffer.read1(1024):
+        if select.select([sys.stdin], [], [], 0.2)[0] and not os.read(sys.stdin.fileno(), 1024):
             return
     raise StackError("the supervisor was killed; everything is stopped now, start again")

@@ -32,7 +32,9 @@ def main(argv: list[str]) -> None:
     pause = processes.last_start_at(options.run_dir, options.name) + RESTART_PAUSE_SECONDS - time.time()
     time.sleep(min(max(pause, 0.0), RESTART_PAUSE_SECONDS))
     _end_former_life(f"{marker}:{options.name}")
-    processes.record(options.run_dir, options.name, marker)
+    # A full disk must not keep a process down: the marker alone identifies it too.
+    with contextlib.suppress(OSError):
+        processes.record(options.run_dir, options.name, marker)
     if options.die_with_parent:
         _die_with_parent()
     while options.gate and not options.gate.exists():

@@ -94,7 +94,8 @@ def wait_and_create(server: Postgres, seconds: float = 120.0) -> None:
         except psycopg2.OperationalError as error:
             if "password authentication failed" in str(error):
                 raise StackError(
-                    "the database does not accept the password in secrets.json; restore that file or remove the data folder"
+                    "the database does not accept the password in secrets.json; "
+                    "restore that file or remove the data folder"
                 ) from None
             if time.monotonic() > deadline:
                 raise StackError(f"PostgreSQL does not start: {last_line(server.log)} (see {server.log})") from None

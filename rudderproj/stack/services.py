@@ -46,16 +46,18 @@ class Services:
             postgres.wait_and_create(self.database)
 
 
-def prepare(data: DataDir, environ: Mapping[str, str], major: int = 18, durable: bool = True) -> Services:
-    """End what an earlier run left behind and prepare what the environment does not name."""
+def end_former_run(data: DataDir) -> None:
+    """End what a killed run left behind, before anything looks at ports or files."""
     ended = processes.end_all(data.run, data.marker, patience_seconds=10.0)
     if ended:
         print(f"ended {ended} processes that an earlier run left behind", file=sys.stderr)
-    for path in data.run.glob("*.json"):
+    for path in data.run.glob("*.json*"):
         path.unlink()
+
+
+def prepare(data: DataDir, environ: Mapping[str, str], major: int = 18, durable: bool = True) -> Services:
+    """Prepare what the environment does not name. Starts nothing."""
     return Services(
         None if environ.get("DATABASE_URL") else postgres.prepare(data, major, durable),
         None if environ.get("CELERY_BROKER_URL") else valkey.prepare(data),
     )
-
-

@@ -18,7 +18,7 @@ from .datadir import DataDir
 from .errors import StackError
 from .postgres import last_line
 from .processes import MARKER_VARIABLE
-from .supervise import ROOT
+from .saved import ROOT
 
 # Any number that nothing else uses for an advisory lock in this database.
 LOCK_KEY = 0x52554444

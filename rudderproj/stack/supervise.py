@@ -16,8 +16,7 @@ from pathlib import Path
 
 from . import launch, processes, unprivileged
 from .datadir import DataDir, write_private
-
-ROOT = Path(__file__).resolve().parents[2]
+from .saved import ROOT
 
 
 @dataclass(frozen=True)
