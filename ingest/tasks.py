@@ -31,7 +31,7 @@ def _prune_midnight_keys() -> int:
             "DELETE FROM ingest_midnight_key WHERE created_at < now() - make_interval(secs => %s)",
             [MIDNIGHT_KEY_SECONDS],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 _CHORES: dict[str, Callable[[], int]] = {

@@ -47,9 +47,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "source",
-                    models.ForeignKey(
-                        db_index=False, on_delete=django.db.models.deletion.CASCADE, to="ingest.source"
-                    ),
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to="ingest.source"),
                 ),
             ],
         ),
