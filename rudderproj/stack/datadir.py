@@ -128,3 +128,9 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def last_line(log: Path) -> str:
+    """The last line a program wrote, for a one-line error."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1].strip() if lines else "it wrote nothing"

@@ -12,7 +12,6 @@ from types import FrameType
 
 from . import processes, supervise
 from .datadir import DataDir
-from .errors import StackError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -30,14 +29,21 @@ class Signals:
 
     def install(self) -> None:
         for number in STOP_SIGNALS:
-            signal.signal(number, self._handle)
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGCHLD, self._child_ended)
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
         if not self.stopping:
             self.stopping = True
             raise StopRequested
         if self.supervisor:
             self.supervisor.hurry()
+
+    def _child_ended(self, _number: int, _frame: FrameType | None) -> None:
+        # Otherwise a start would wait for services that nobody starts any more.
+        if self.supervisor and not self.stopping and self.supervisor.process.poll() is not None:
+            self.stopping = True
+            raise self.supervisor.ended()
 
 
 def serve(
@@ -68,4 +74,4 @@ def _wait(supervisor: supervise.Supervisor, until_stdin_closes: bool) -> None:
         # Whoever started us holds the other end: it closes even when that process is killed.
         if select.select([sys.stdin], [], [], 0.2)[0] and not os.read(sys.stdin.fileno(), 1024):
             return
-    raise StackError("the supervisor was killed; everything is stopped now, start again")
+    raise supervisor.ended()

@@ -41,7 +41,8 @@ def main(argv: list[str]) -> None:
         time.sleep(0.05)
     _raise_open_files()
     os.environ[processes.MARKER_VARIABLE] = f"{marker}:{options.name}"
-    os.environ["NODE_ID"] = f"{os.environ.get('NODE_ID') or socket.gethostname()}-{options.name}-1"
+    if options.name != processes.SUPERVISOR:
+        os.environ["NODE_ID"] = f"{os.environ.get('NODE_ID') or socket.gethostname()}-{options.name}-1"
     unprivileged.enter(options.run_as)
     os.execv(options.command[0], options.command)
 

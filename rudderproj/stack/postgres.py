@@ -16,7 +16,7 @@ import psutil
 import psycopg2
 
 from . import launch, unprivileged
-from .datadir import DataDir, write_private
+from .datadir import DataDir, last_line, write_private
 from .errors import StackError
 from .ports import kept_port
 from .processes import MARKER_VARIABLE
@@ -108,12 +108,6 @@ def wait_and_create(server: Postgres, seconds: float = 120.0) -> None:
                 cursor.execute(f'CREATE DATABASE "{DATABASE}"')
     finally:
         connection.close()
-
-
-def last_line(log: Path) -> str:
-    """The last line a program wrote, for a one-line error."""
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1].strip() if lines else "it wrote nothing"
 
 
 def _binaries(major: int) -> Path:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import psycopg2
 
 from . import launch
-from .datadir import DataDir
+from .datadir import DataDir, last_line
 from .errors import StackError
-from .postgres import last_line
 from .processes import MARKER_VARIABLE
 from .saved import ROOT
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import launch, processes, unprivileged
-from .datadir import DataDir, write_private
+from .datadir import DataDir, last_line, write_private
+from .errors import StackError
 from .saved import ROOT
 
 
@@ -40,6 +41,12 @@ class Supervisor:
     process: subprocess.Popen[bytes]
     data: DataDir
     patience_seconds: float
+
+    def ended(self) -> StackError:
+        """Why we cannot go on once it has gone without being asked to."""
+        code = self.process.returncode
+        why = f"killed by signal {-code}" if code < 0 else last_line(self.data.log(processes.SUPERVISOR))
+        return StackError(f"the supervisor ended ({why}); everything was stopped, start again")
 
     def stop(self) -> None:
         """Stop everything in order; returns when no process is left."""
@@ -126,7 +133,8 @@ def _program(data: DataDir, program: Program) -> dict[str, object]:
         "stopasgroup": "false",
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": data.log(program.name),
+        # Unlike other values this one is expanded twice.
+        "stdout_logfile": str(data.log(program.name)).replace("%", "%%"),
         "stdout_logfile_maxbytes": "10MB",
         "stdout_logfile_backups": 3,
     }

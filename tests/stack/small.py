@@ -1,4 +1,4 @@
-"""A stack with small programs in place of the application: `python -m tests.stack.small DATA_DIR PORT`.
+"""A stack with small programs in place of the application: `python -m tests.stack.small DATA_DIR PORT STOP_SECONDS`.
 
 Everything else is the real thing: data folder, services, supervisor, signals.
 """
@@ -13,7 +13,7 @@ from rudderproj.stack.foreground import Signals, serve
 from rudderproj.stack.supervise import Program, gate_path
 
 
-def main(data_dir: str, port: str) -> None:
+def main(data_dir: str, port: str, stop_seconds: str) -> None:
     signals = Signals()
     with stopped_in_order(signals):
         data = open_data_dir(data_dir)
@@ -25,7 +25,7 @@ def main(data_dir: str, port: str) -> None:
         dying = ("/bin/sh", "-c", "echo died; exit 3")
         own = [
             Program("web", web, "work", 40, 5),
-            Program("stubborn", stubborn, "work", 40, 1),
+            Program("stubborn", stubborn, "work", 40, int(stop_seconds)),
             Program("dying", dying, "work", 40, 1),
         ]
 
@@ -38,4 +38,4 @@ def main(data_dir: str, port: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
