@@ -36,3 +36,28 @@ class ModeChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_mode} -> {self.to_mode}"
+
+
+class Process(models.Model):
+    """A long-running process that says every few seconds that it lives; see alerts.processes."""
+
+    class Role(models.TextChoices):
+        WEB = "web"
+        FORWARD = "forward"
+        ALERTS = "alerts"
+        BEAT = "beat"
+        FLOWER = "flower"
+
+    role = models.CharField(max_length=10, choices=Role.choices)
+    node = models.CharField(max_length=200)  # who it is, across its restarts
+    pid = models.IntegerField()  # on its machine; of a worker its main process
+    started_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    restarts = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "processes"
+        constraints = [models.UniqueConstraint(name="process_once", fields=["role", "node"])]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.node}"

@@ -1,0 +1,151 @@
+"""Which long-running processes live: each keeps one row that says when it was last seen.
+
+Must never hold a database connection: a worker's main process forks, and a child would inherit it. Must never disturb
+the process it speaks for: a database that is away costs a log line.
+"""
+
+import atexit
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import psycopg2
+import structlog
+from celery.signals import beat_init, worker_ready
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from alerts.models import Process
+from rudderproj import db
+from rudderproj.celery import FORWARD_QUEUE
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 5.0
+HIDDEN_SECONDS = 60  # a process unseen for this long is not shown any more
+GONE_SECONDS = 15  # and after this long another may take over its node
+NODES_A_HOST = 64
+
+# A node may be taken over from the pid that was seen on it before, and from nobody else.
+_TAKE = """
+INSERT INTO alerts_process (role, node, pid, started_at, last_seen_at, restarts)
+VALUES (%(role)s, %(node)s, %(pid)s, %(started_at)s, now(), 0)
+ON CONFLICT (role, node) DO UPDATE SET pid = excluded.pid, started_at = excluded.started_at, last_seen_at = now()
+WHERE alerts_process.pid = %(former)s
+"""
+_BEAT = "UPDATE alerts_process SET last_seen_at = now() WHERE role = %(role)s AND node = %(node)s AND pid = %(pid)s"
+_LEAVE = "DELETE FROM alerts_process WHERE role = %(role)s AND node = %(node)s AND pid = %(pid)s"
+_SEEN = """
+SELECT pid, last_seen_at < now() - make_interval(secs => %(gone)s) FROM alerts_process
+WHERE role = %(role)s AND node = %(node)s
+"""
+
+
+def living() -> QuerySet[Process]:
+    """The processes seen lately."""
+    return Process.objects.filter(last_seen_at__gte=timezone.now() - timedelta(seconds=HIDDEN_SECONDS))
+
+
+class Heartbeat:
+    """The thread that keeps one process's row, from start to a clean end."""
+
+    def __init__(self, role: str) -> None:
+        self._row: dict[str, Any] = {
+            "role": role,
+            "node": "",
+            "pid": os.getpid(),
+            "started_at": timezone.now(),
+            "gone": GONE_SECONDS,
+        }
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the row goes away when the process ends cleanly."""
+        atexit.register(self.stop)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End and remove the row. Does nothing in a forked child."""
+        if os.getpid() == self._row["pid"] and not self._stopping.is_set():
+            self._stopping.set()
+            self._thread.join(BEAT_SECONDS)
+            self._quietly(lambda cursor: cursor.execute(_LEAVE, self._row))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._quietly(self._beat)
+            self._stopping.wait(BEAT_SECONDS)
+
+    def _beat(self, cursor: Any) -> None:
+        if self._row["node"]:
+            cursor.execute(_BEAT, self._row)
+        if not self._row["node"] or not cursor.rowcount:
+            self._take(cursor)
+
+    def _take(self, cursor: Any) -> None:
+        """Find the node that this process is: the configured one, else the first of its host and role that is free."""
+        names = [settings.ENV["NODE_ID"]] if settings.ENV["NODE_ID"] else _names(self._row["role"])
+        for name in names:
+            row = self._row | {"node": name}
+            cursor.execute(_SEEN, row)
+            former, is_gone = cursor.fetchone() or (0, True)
+            if len(names) == 1 or is_gone or former == row["pid"] or not _is_alive(former):
+                cursor.execute(_TAKE, row | {"former": former})
+                if cursor.rowcount:
+                    self._row = row
+                    return
+
+    @staticmethod
+    def _quietly(work: Callable[[Any], None]) -> None:
+        try:
+            with closing(db.connect("heartbeat", 2)) as raw, raw.cursor() as cursor:
+                work(cursor)
+        except psycopg2.Error as error:
+            log.info("heartbeat.missed", error=str(error).strip())
+
+
+def _names(role: str) -> list[str]:
+    return [f"{socket.gethostname()}-{role}-{index}" for index in range(NODES_A_HOST)]
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process of this host has the pid."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+_heartbeat: Heartbeat | None = None
+
+
+def start(role: str) -> None:
+    """Say from now on that this process lives, as `role`. Does nothing the second time."""
+    global _heartbeat
+    if _heartbeat is None:
+        _heartbeat = Heartbeat(role)
+        _heartbeat.start()
+
+
+def connect_to_celery() -> None:
+    """Have Celery's own processes say that they live."""
+    worker_ready.connect(_worker_ready, weak=False, dispatch_uid="alerts.processes")
+    beat_init.connect(_beat_ready, weak=False, dispatch_uid="alerts.processes")
+
+
+def _worker_ready(sender: Any, **_: Any) -> None:
+    """In the worker's main process, once its pool stands."""
+    start(Process.Role.FORWARD if FORWARD_QUEUE in sender.app.amqp.queues.consume_from else Process.Role.ALERTS)
+
+
+def _beat_ready(**_: Any) -> None:
+    start(Process.Role.BEAT)
