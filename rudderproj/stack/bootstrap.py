@@ -91,7 +91,9 @@ def _call(failure: str, *command: str) -> None:
     )
     if result.returncode != 0:
         said = result.stdout.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise BootstrapError(f"{failure}: {said[-1].strip()}")
+        # pip ends with hints; what went wrong stands above them.
+        errors = [line for line in said if line.startswith("ERROR: ")] or said
+        raise BootstrapError(f"{failure}: {errors[-1].strip()}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Services:
 
 def end_former_run(data: DataDir) -> None:
     """End what a killed run left behind, before anything looks at ports or files."""
-    ended = processes.end_all(data.run, data.marker, patience_seconds=10.0)
+    ended = processes.end_all(data.run, data.marker, patience_seconds=3.0)
     if ended:
         print(f"ended {ended} processes that an earlier run left behind", file=sys.stderr)
     for path in data.run.glob("*.json*"):

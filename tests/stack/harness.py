@@ -89,8 +89,13 @@ class Small:
 
     def tree(self) -> list[psutil.Process]:
         """All processes of the stack now, children included."""
-        main = [psutil.Process(pid) for pid in self.recorded().values()]
-        return main + [child for process in main for child in process.children(recursive=True)]
+        found = []
+        for pid in self.recorded().values():
+            # One of the programs dies all the time.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                found += [process, *process.children(recursive=True)]
+        return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; exit code and what it wrote to standard error."""
