@@ -4,6 +4,7 @@ Owns the coalescing: one key a destination in Valkey says that it was rung or th
 destination costs no messages. Must never block a request or decide durability: lost rings are found by the sweep.
 """
 
+import queue
 import threading
 import time
 from collections import defaultdict
@@ -61,6 +62,17 @@ def ring_quietly(destination_ids: Iterable[int]) -> None:
         log.warning("bell.ring_failed", error=str(error))
 
 
+def call(destination_id: int) -> None:
+    """Send a message whatever was rung before: there is more work than the caller can do."""
+    try:
+        with app.producer_or_acquire() as producer:
+            app.send_task(
+                LINK, [destination_id], queue=FORWARD_QUEUE, expires=MESSAGE_SECONDS, producer=producer, retry=False
+            )
+    except BROKER_AWAY as error:
+        log.warning("bell.ring_failed", error=str(error))
+
+
 def mark_running(destination_id: int) -> None:
     """Say that a link of this destination is running, so that nobody rings for a while."""
     _with_client("set", _key(destination_id), "running", px=RUNNING_MS)
@@ -83,22 +95,20 @@ class Bell:
     """A thread that rings for the sources that were stored to, many events a ring."""
 
     def __init__(self) -> None:
-        self._pending: set[int] = set()
-        self._wake = threading.Event()
+        self._pressed: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
         self._destinations: dict[int, set[int]] = {}
         self._read_at = 0.0
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
     def press(self, source_ids: set[int]) -> None:
         """Ring soon for every destination of these sources. Never blocks."""
-        self._pending |= source_ids
-        self._wake.set()
+        self._pressed.put(source_ids)
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
-            self._wake.clear()
-            sources, self._pending = self._pending, set()
+            sources = self._pressed.get()
+            while not self._pressed.empty():
+                sources |= self._pressed.get()
             try:
                 connected = self._connected()
                 ring_quietly({d for source in sources for d in connected.get(source, ())})

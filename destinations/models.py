@@ -100,8 +100,12 @@ class Claim(models.Model):
     """A lease over some lanes of a destination. Its id is the fencing token: ids only rise."""
 
     destination = models.ForeignKey(Destination, on_delete=models.CASCADE)
+    slot = models.SmallIntegerField()  # bounds how many links work on a destination at once
     owner = models.TextField()
     expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="claim_slot_once", fields=["destination", "slot"])]
 
 
 class Checkpoint(models.Model):
@@ -205,3 +209,12 @@ class Attempt(models.Model):
 
     class Meta:
         indexes = [models.Index(name="attempt_of_event", fields=["connection", "xid", "position"])]
+
+
+class Sweep(models.Model):
+    """One row: when the last sweep began, so that many askers make one sweep a second."""
+
+    ran_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="sweep_single_row", condition=models.Q(pk=1))]

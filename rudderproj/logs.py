@@ -5,6 +5,7 @@ Must never be given payloads or secrets: callers log ids and reasons.
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -41,3 +42,10 @@ def configure(config: dict[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def wide(event: str, **fields: Any) -> None:
+    """Write one wide line at INFO without going through a logger: the hot path writes thousands a second."""
+    if logging.getLogger().isEnabledFor(logging.INFO):
+        line = {**fields, "event": event, "level": "info", "timestamp": datetime.now(UTC)}
+        sys.stderr.write(_dumps(line) + "\n")

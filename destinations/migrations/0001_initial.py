@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
             name='Claim',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('slot', models.SmallIntegerField()),
                 ('owner', models.TextField()),
                 ('expires_at', models.DateTimeField()),
             ],
@@ -192,6 +193,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='health',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('breaker', 'closed'), ('probe_at', None)), models.Q(('breaker__in', ['open', 'half_open']), ('probe_at__isnull', False)), _connector='OR'), name='health_breaker_open_has_probe'),
+        ),
+        migrations.AddConstraint(
+            model_name='claim',
+            constraint=models.UniqueConstraint(fields=('destination', 'slot'), name='claim_slot_once'),
         ),
         migrations.AddConstraint(
             model_name='connection',

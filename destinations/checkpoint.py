@@ -1,0 +1,152 @@
+"""Checkpoints: one statement that makes a link's progress durable, or tells it that its claim is lost.
+
+Appended, never updated, so that a long reader (a dump) cannot slow forwarding down; rows of exceptional events and
+attempts go into the same transaction. Must never run while the outcome of an earlier checkpoint is unknown.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from psycopg2.errors import UniqueViolation
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import execute_values
+
+from destinations.lanes import FENCE, ClaimedLane
+
+_CHECKPOINT = f"""
+WITH fence AS ({FENCE}),
+pruned AS (DELETE FROM destinations_checkpoint WHERE claim_id = %(token)s AND seq < %(seq)s - 1)
+INSERT INTO destinations_checkpoint (claim_id, seq, lanes) SELECT id, %(seq)s, %(lanes)s FROM fence
+"""
+
+_ROWS = """
+INSERT INTO destinations_delivery (connection_id, lane, user_key, xid, position, day, message_id, state, reason, attempts,
+    first_failed_at, next_attempt_at, payload, request, response, created_at, updated_at)
+SELECT v.*, now(), now() FROM (VALUES %s) v
+ON CONFLICT (connection_id, xid, position) DO UPDATE SET state = excluded.state, reason = excluded.reason,
+    attempts = excluded.attempts, first_failed_at = excluded.first_failed_at, next_attempt_at = excluded.next_attempt_at,
+    payload = excluded.payload, request = excluded.request, response = excluded.response, updated_at = now()
+"""
+_ROW = (
+    "(%s::bigint, %s::smallint, %s, %s::bigint, %s::int, %s::date, %s, %s, %s, %s::int,"
+    " %s::timestamptz, %s::timestamptz, %s, %s::jsonb, %s::jsonb)"
+)
+
+_ATTEMPTS = """
+INSERT INTO destinations_attempt (connection_id, xid, position, message_id, at, status, outcome, error, response, duration_ms)
+VALUES %s
+"""
+
+# The followers of a head that was given up do not get a new retry window each.
+_INHERIT = """
+UPDATE destinations_delivery d SET first_failed_at = v.since
+FROM (VALUES %s) v (connection_id, lane, user_key, since)
+WHERE d.connection_id = v.connection_id AND d.lane = v.lane AND d.user_key = v.user_key
+  AND d.state = 'waiting' AND d.first_failed_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An exceptional event as it shall stand in destinations_delivery."""
+
+    connection_id: int
+    lane: int
+    user_key: str
+    xid: int
+    position: int
+    day: str
+    message_id: str
+    state: str
+    reason: str
+    attempts: int = 0
+    first_failed_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    payload: str | None = None
+    request: str | None = None  # JSON, secrets masked
+    response: str | None = None  # JSON, capped
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One try, as it shall stand in destinations_attempt."""
+
+    connection_id: int
+    xid: int
+    position: int
+    message_id: str
+    at: datetime
+    status: int | None
+    outcome: str
+    error: str
+    response: str
+    duration_ms: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a checkpoint writes besides the progress."""
+
+    rows: dict[tuple[int, int, int], Row] = field(default_factory=dict)  # by (connection, xid, position): the last wins
+    attempts: list[AttemptRow] = field(default_factory=list)
+    given_up: list[tuple[int, int, str, datetime]] = field(default_factory=list)  # (connection, lane, user, since)
+
+    def put(self, row: Row) -> None:
+        """Write this row, in place of an earlier state of the same event."""
+        self.rows[row.connection_id, row.xid, row.position] = row
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.attempts or self.given_up)
+
+
+def progress_json(lanes: Iterable[ClaimedLane]) -> str:
+    """The progress of a claim's lanes as a checkpoint keeps it. Cheap: called in the event loop, between two sends."""
+    return orjson.dumps({str(lane.id): lane.progress.as_json() for lane in lanes}).decode()
+
+
+def write(raw: Connection, token: int, seq: int, progress: str, changes: Changes) -> bool:
+    """Store progress and changes together, as number `seq` of the claim (from 1, without holes).
+
+    False: the claim is lost and nothing was written. Raises psycopg2.Error when the outcome is unknown: then the
+    caller must drop its lanes.
+    """
+    parameters = {"token": token, "seq": seq, "lanes": progress}
+    if not changes:
+        with raw.cursor() as cursor:
+            return _insert(cursor, parameters)
+    raw.autocommit = False
+    try:
+        with raw, raw.cursor() as cursor:
+            if not _insert(cursor, parameters):
+                return False
+            _write_changes(cursor, changes)
+            return True
+    finally:
+        if not raw.closed:
+            raw.autocommit = True
+
+
+def _insert(cursor: Any, parameters: dict[str, Any]) -> bool:
+    try:
+        cursor.execute(_CHECKPOINT, parameters)
+    except UniqueViolation:  # somebody else writes under this token: never two
+        return False
+    return bool(cursor.rowcount == 1)
+
+
+def _write_changes(cursor: Any, changes: Changes) -> None:
+    _insert_rows(cursor, _ROWS, [_values(row) for row in changes.rows.values()], _ROW)
+    _insert_rows(cursor, _ATTEMPTS, [_values(attempt) for attempt in changes.attempts])
+    _insert_rows(cursor, _INHERIT, changes.given_up, "(%s::bigint, %s::smallint, %s, %s::timestamptz)")
+
+
+def _values(row: Row | AttemptRow) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in row.__slots__)
+
+
+def _insert_rows(cursor: Any, statement: str, rows: Sequence[tuple[Any, ...]], template: str | None = None) -> None:
+    if rows:
+        execute_values(cursor, statement, rows, template=template, page_size=len(rows))

@@ -1,0 +1,86 @@
+"""What a link must know of its destination, the mode and its connections, read in one statement.
+
+Must never be cached across links: configuration used for a batch is read in the batch's snapshot or later.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from destinations.breaker import Streak
+from destinations.selection import Wanted
+
+_READ = """
+SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.retry, d.event_filter,
+    h.state, h.breaker, h.probe_at <= now() AS probe_due, h.probes_failed, h.streak,
+    (SELECT mode FROM alerts_mode) AS mode,
+    (SELECT count(*) FROM destinations_claim WHERE destination_id = d.id) AS claims,
+    coalesce((SELECT jsonb_object_agg(c.id, jsonb_build_object('active', c.enabled AND d.enabled, 'gaps', coalesce(
+        (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid)) FROM destinations_gap g WHERE g.connection_id = c.id),
+        '[]'))) FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections
+FROM destinations_destination d JOIN destinations_health h ON h.destination_id = d.id
+WHERE d.id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One reading; JSON columns as Python values."""
+
+    name: str
+    type: str
+    config: dict[str, Any]
+    enabled: bool
+    rate_limit: int | None
+    max_concurrency: int | None
+    retry: dict[str, Any]
+    event_filter: dict[str, Any]
+    state: str
+    breaker: str
+    probe_due: bool | None
+    probes_failed: int
+    streak: dict[str, Any]
+    mode: str
+    claims: int
+    connections: dict[str, dict[str, Any]]
+
+    @property
+    def may_send(self) -> bool:
+        """Normal mode, not held or paused, breaker closed."""
+        return self.stopped_because is None and self.breaker == "closed"
+
+    @property
+    def stopped_because(self) -> str | None:
+        """Why nothing may be sent at all, not even a probe; None when something may."""
+        if self.mode != "normal":
+            return self.mode
+        return None if self.state == "ok" else self.state
+
+    def slots(self, share: int) -> int:
+        """How many links may work on this destination at once."""
+        return min(share, self.max_concurrency or share)
+
+    def concurrency(self, share: int, default: int) -> int:
+        """Requests one link may have in flight: the slots' parts never add up to more than max_concurrency."""
+        return max(1, self.max_concurrency // self.slots(share)) if self.max_concurrency else default
+
+    def wanted(self, names: frozenset[str]) -> dict[int, Wanted]:
+        """What each connection asks for, by connection id."""
+        return {
+            int(connection_id): Wanted(value["active"], [(a, b) for a, b in value["gaps"]], self.event_filter, names)
+            for connection_id, value in self.connections.items()
+        }
+
+    def streak_so_far(self) -> Streak:
+        """The failures that earlier links left behind."""
+        return Streak.stored(self.streak)
+
+
+def read(raw: Connection, destination_id: int) -> Control | None:
+    """The destination as it stands now; None when it is gone."""
+    with raw.cursor() as cursor:
+        cursor.execute(_READ, [destination_id])
+        row = cursor.fetchone()
+        return Control(*row) if row else None
+

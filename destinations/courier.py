@@ -1,0 +1,108 @@
+"""Sending side by side for different users, one after the other for one user.
+
+Owns the users' queues and who may go on. Must never send a user's next event before the fate of the one before is
+known, and never starts a request after its deadline.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from destinations.reader import Owed
+
+FAIR_EVENTS = 10  # one user's events in a row before the others have their turn
+
+User = tuple[int, str]
+
+
+class Courier:
+    """Queues per user and a fixed number of senders. `deliver(owed)` says whether the user may go on."""
+
+    def __init__(self, deliver: Callable[[Owed], Awaitable[bool]], senders: int) -> None:
+        self._deliver = deliver
+        self._queues: dict[User, deque[Owed]] = {}
+        self._ready: asyncio.Queue[User] = asyncio.Queue()
+        self._blocked: set[User] = set()
+        self._stopping = False
+        self._tasks = [asyncio.create_task(self._sender()) for _ in range(senders)]
+        self.flying: dict[User, Owed] = {}
+        self.queued = 0
+
+    def add(self, owed: Owed) -> None:
+        """Queue an event behind the user's others."""
+        queue = self._queues.get(owed.user)
+        if queue is None:
+            queue = self._queues[owed.user] = deque()
+            self._ready.put_nowait(owed.user)
+        queue.append(owed)
+        self.queued += 1
+
+    def users(self) -> frozenset[User]:
+        """Who has events queued or in flight, or is blocked."""
+        return frozenset(self._queues)
+
+    @property
+    def busy_users(self) -> int:
+        """How many those are."""
+        return len(self._queues)
+
+    def take_queue(self, user: User) -> list[Owed]:
+        """Remove what a blocked user has queued, to be kept as rows; the user is no longer blocked."""
+        self._blocked.discard(user)
+        taken = list(self._queues.pop(user, ()))
+        self.queued -= len(taken)
+        return taken
+
+    def unblock(self, user: User) -> None:
+        """Let a blocked user go on with the next event."""
+        self._blocked.discard(user)
+        if self._queues.get(user):
+            self._ready.put_nowait(user)
+        else:
+            self._queues.pop(user, None)
+
+    def stop(self) -> None:
+        """Start no further request; what is queued stays unsettled."""
+        self._stopping = True
+
+    async def cancel(self) -> None:
+        """End every sender now, requests in flight included."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended a sender that should still run: a defect of ours, which must end the link."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception():
+                return task.exception()
+        return None
+
+    async def _sender(self) -> None:
+        while True:
+            user = await self._ready.get()
+            for _ in range(FAIR_EVENTS):
+                if self._stopping or not await self._next(user):
+                    break
+            else:
+                self._ready.put_nowait(user)
+
+    async def _next(self, user: User) -> bool:
+        """Send the user's next event; False when the user has none or may not go on."""
+        queue = self._queues[user]
+        owed = queue.popleft()
+        self.queued -= 1
+        self.flying[user] = owed
+        try:
+            may_go_on = await self._deliver(owed)
+        finally:
+            del self.flying[user]
+        if not may_go_on:
+            self._blocked.add(user)
+            return False
+        if not queue:
+            del self._queues[user]
+            return False
+        return True

@@ -1,0 +1,150 @@
+"""Running one link in this worker process: what it may do now, and whether the next link is rung.
+
+Owns the process's event loop, HTTP client and database thread, made on first use after the fork.
+"""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg2
+import structlog
+import uvloop
+from django.conf import settings
+
+from destinations import control, doorbell, health, lanes, reader
+from destinations.control import Control
+from destinations.lease import Database, Lease, LeaseLost
+from destinations.link import Link
+from destinations.probe import probe
+from destinations.retry import RetryPolicy
+from destinations.sender import PluginBroken, Sender
+from destinations.settle import Settler
+from ingest.models import LANES
+from rudderproj import db
+from rudderproj.http import HttpClient
+
+log = structlog.get_logger(__name__)
+
+STATEMENT_SECONDS = 10.0
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How links work, from the settings."""
+
+    share: int
+    concurrency: int
+    budget_seconds: float
+    claim_seconds: float
+    timeout_seconds: float
+    retry: RetryPolicy
+
+    @classmethod
+    def from_settings(cls) -> "Limits":
+        """The deployment's values."""
+        env = settings.ENV
+        retry = RetryPolicy(
+            env["RETRY_WINDOW_SECONDS"], env["RETRY_ATTEMPTS"], env["RETRY_BASE_SECONDS"], env["RETRY_MAX_SECONDS"]
+        )
+        return cls(
+            env["FORWARD_SHARE"],
+            env["FORWARD_CONCURRENCY"],
+            env["FORWARD_BUDGET_SECONDS"],
+            env["FORWARD_CLAIM_SECONDS"],
+            env["FORWARD_TIMEOUT_SECONDS"],
+            retry,
+        )
+
+
+class Forwarder:
+    """Runs links one after the other on one event loop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._database = Database(lambda: db.connect("link", STATEMENT_SECONDS))
+        self._client = HttpClient(settings.ENV["EGRESS_ALLOW"])
+        self.pid = os.getpid()
+
+    def forward(self, destination_id: int) -> bool:
+        """Run one link; True when it left work that the next link should find at once.
+
+        Never raises for a lost claim or a database that is away: the sweep rings again.
+        """
+        return self._runner.run(self._forward(destination_id))
+
+    def close(self) -> None:
+        """Close connections and the loop."""
+        self._runner.run(self._client.close())
+        self._database.stop()
+        self._runner.close()
+
+    async def _forward(self, destination_id: int) -> bool:
+        started = time.monotonic()
+        await asyncio.to_thread(doorbell.mark_running, destination_id)
+        try:
+            progressed = await self._link(destination_id)
+            await asyncio.to_thread(doorbell.mark_idle, destination_id)
+            # Looked at after the mark: whatever is stored from now on rings by itself.
+            return progressed and await self._database.run(reader.has_work, destination_id, unsettled=False)
+        except (LeaseLost, psycopg2.Error) as error:
+            log.warning("link.dropped", destination_id=destination_id, error=str(error).strip() or type(error).__name__)
+            await self._database.close()
+            await asyncio.to_thread(doorbell.mark_idle, destination_id)
+            return False
+        finally:
+            log.debug("link.ended", destination_id=destination_id, seconds=time.monotonic() - started)
+
+    async def _link(self, destination_id: int) -> bool:
+        """Serve or probe, as the destination's state wants it; True when something was settled."""
+        seen = await self._database.run(control.read, destination_id)
+        if seen is None or seen.stopped_because:
+            return False
+        try:
+            sender = Sender(seen, self._client, utc_now, self._limits.timeout_seconds)
+        except PluginBroken as error:
+            log.exception("plugin.import_failed", destination=seen.name)
+            await self._database.run(health.hold, destination_id, str(error))
+            return False
+        await self._database.run(lanes.recover, destination_id)
+        probing = seen.breaker != "closed"
+        if probing and not await self._database.run(health.start_probe, destination_id):
+            return False
+        lease = await Lease.open(
+            self._database, destination_id, settings.NODE_ID, seen.slots(self._limits.share), self._limits.claim_seconds
+        )
+        if lease is None:
+            return False
+        settler = Settler(RetryPolicy.of(seen.retry, self._limits.retry), seen.streak_so_far(), sender.mask, utc_now)
+        if probing:
+            return await probe(self._database, destination_id, lease, seen, sender, settler)
+        return await self._serve(destination_id, lease, seen, sender, settler)
+
+    async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
+        limits = self._limits
+        senders = seen.concurrency(limits.share, limits.concurrency)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, senders)
+        slots = seen.slots(limits.share)
+        first_lanes = -(-len(seen.connections) * LANES // slots)
+        await link.serve(first_lanes, limits.budget_seconds)
+        return link.progressed
+
+
+_forwarder: Forwarder | None = None
+
+
+def forward(destination_id: int) -> None:
+    """Run a link of this destination in this process and ring the next if it left work."""
+    global _forwarder
+    if _forwarder is None or _forwarder.pid != os.getpid():
+        _forwarder = Forwarder(Limits.from_settings())
+    if _forwarder.forward(destination_id):
+        doorbell.call(destination_id)

@@ -1,0 +1,109 @@
+"""A destination's breaker and hold, as guarded updates: whoever comes second changes nothing.
+
+States: closed -> open (a streak) -> half_open (one link probes) -> closed or open again. Held: until an operator acts.
+"""
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import Json
+
+from destinations.breaker import Streak, probe_delay_seconds
+
+PROBE_SECONDS = 60  # a prober that has not answered by then is taken for dead
+
+
+def _changed(raw: Connection, statement: str, parameters: dict[str, object]) -> bool:
+    with raw.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return bool(cursor.rowcount)
+
+
+def open_breaker(raw: Connection, destination_id: int, streak: Streak, error: str) -> bool:
+    """closed -> open."""
+    return _changed(
+        raw,
+        "UPDATE destinations_health SET breaker = 'open', opened_at = now(), probes_failed = 0, streak = %(streak)s,"
+        " probe_at = now() + %(delay)s * interval '1 second', last_error = %(error)s, last_error_at = now()"
+        " WHERE destination_id = %(destination)s AND breaker = 'closed'",
+        {
+            "destination": destination_id,
+            "streak": Json(streak.as_json()),
+            "delay": probe_delay_seconds(0),
+            "error": error,
+        },
+    )
+
+
+def start_probe(raw: Connection, destination_id: int) -> bool:
+    """open -> half_open, for one link: True for the one that may probe."""
+    return _changed(
+        raw,
+        "UPDATE destinations_health SET breaker = 'half_open', probe_at = now() + %(seconds)s * interval '1 second'"
+        " WHERE destination_id = %(destination)s AND breaker IN ('open', 'half_open') AND probe_at <= now()",
+        {"destination": destination_id, "seconds": PROBE_SECONDS},
+    )
+
+
+def fail_probe(raw: Connection, destination_id: int, probes_failed: int, error: str) -> bool:
+    """half_open -> open, with the next probe later than the last; an empty error means nothing could be probed."""
+    return _changed(
+        raw,
+        "UPDATE destinations_health SET breaker = 'open', probes_failed = %(failed)s,"
+        " probe_at = now() + %(delay)s * interval '1 second',"
+        " last_error = coalesce(nullif(%(error)s, ''), last_error), last_error_at = now()"
+        " WHERE destination_id = %(destination)s AND breaker = 'half_open'",
+        {
+            "destination": destination_id,
+            "failed": probes_failed,
+            "delay": probe_delay_seconds(probes_failed),
+            "error": error,
+        },
+    )
+
+
+def close_breaker(raw: Connection, destination_id: int) -> bool:
+    """half_open -> closed. The time it was not closed does not count towards giving any event up."""
+    return _changed(
+        raw,
+        "WITH closed AS ("
+        "  UPDATE destinations_health h SET breaker = 'closed', opened_at = NULL, probe_at = NULL, probes_failed = 0,"
+        "    streak = '{}' FROM (SELECT * FROM destinations_health WHERE destination_id = %(destination)s FOR UPDATE) old"
+        "  WHERE h.destination_id = old.destination_id AND h.breaker <> 'closed'"
+        "  RETURNING h.destination_id, now() - old.opened_at AS outage),"
+        " shifted AS ("
+        "  UPDATE destinations_delivery d SET first_failed_at = first_failed_at + closed.outage"
+        "  FROM closed JOIN destinations_connection c ON c.destination_id = closed.destination_id"
+        "  WHERE d.connection_id = c.id AND d.state IN ('failed', 'waiting') AND d.first_failed_at IS NOT NULL)"
+        " SELECT FROM closed",
+        {"destination": destination_id},
+    )
+
+
+def hold(raw: Connection, destination_id: int, error: str) -> bool:
+    """ok -> held: several users were refused, so it is not about the events."""
+    return _changed(
+        raw,
+        "UPDATE destinations_health SET state = 'held', last_error = %(error)s, last_error_at = now()"
+        " WHERE destination_id = %(destination)s AND state = 'ok'",
+        {"destination": destination_id, "error": error},
+    )
+
+
+def set_state(raw: Connection, destination_id: int, state: str) -> bool:
+    """An operator's ok or paused; back to ok forgets the failures so far."""
+    return _changed(
+        raw,
+        "UPDATE destinations_health SET state = %(state)s, streak = '{}'"
+        " WHERE destination_id = %(destination)s AND state <> %(state)s",
+        {"destination": destination_id, "state": state},
+    )
+
+
+def note_streak(raw: Connection, destination_id: int, streak: Streak, error: str) -> None:
+    """Keep the failures since the last success for the next link."""
+    _changed(
+        raw,
+        "UPDATE destinations_health SET streak = %(streak)s, last_error = coalesce(nullif(%(error)s, ''), last_error),"
+        " last_error_at = CASE WHEN %(error)s = '' THEN last_error_at ELSE now() END"
+        " WHERE destination_id = %(destination)s AND breaker = 'closed'",
+        {"destination": destination_id, "streak": Json(streak.as_json()), "error": error},
+    )

@@ -1,0 +1,183 @@
+"""Claiming lanes: who may forward which users' events now.
+
+A claim is a lease with a fencing token (its id): whatever a holder writes is conditional on the claim still being there
+and not expired, so a holder that was stopped and wakes up late can change nothing. Must never keep a transaction open
+while a request is in flight.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import execute_values
+
+from destinations.progress import Progress
+
+# KEY SHARE does not get in the way of a renewal, but whoever takes over must wait for it.
+FENCE = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp() FOR KEY SHARE"
+
+_OPEN = """
+INSERT INTO destinations_claim (destination_id, slot, owner, expires_at)
+SELECT %(destination)s, slot, %(owner)s, clock_timestamp() + %(seconds)s * interval '1 second'
+FROM generate_series(0, %(slots)s - 1) slot
+WHERE NOT EXISTS (SELECT FROM destinations_claim c WHERE c.destination_id = %(destination)s AND c.slot = slot)
+ORDER BY slot LIMIT 1
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+# Free lanes with an event below the horizon after their cursor, or with a held user whose head is due; the ones
+# furthest behind first, so that none starves.
+_TAKE = f"""
+WITH fence AS ({FENCE}),
+heads AS (
+    SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key) d.connection_id, d.lane, d.next_attempt_at
+    FROM destinations_delivery d JOIN destinations_connection c ON c.id = d.connection_id
+    WHERE c.destination_id = %(destination)s AND d.state IN ('failed', 'waiting')
+    ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
+),
+due AS (SELECT DISTINCT connection_id, lane FROM heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()),
+wanted AS (
+    SELECT l.id, c.source_id
+    FROM destinations_lane l JOIN destinations_connection c ON c.id = l.connection_id
+    WHERE c.destination_id = %(destination)s AND l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND (
+        (SELECT 1 FROM ingest_event e
+         WHERE e.source_id = c.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
+           AND e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AND e.day >= l.day - 1 LIMIT 1) IS NOT NULL
+        OR (l.connection_id, l.number) IN (SELECT connection_id, lane FROM due))
+    ORDER BY l.xid, l.position LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED
+)
+UPDATE destinations_lane l SET claim_id = %(token)s FROM wanted WHERE l.id = wanted.id
+RETURNING l.id, l.connection_id, wanted.source_id, l.number, l.xid, l.position, l.day, l.beyond,
+    l.delivered, l.aborted, l.skipped, l.filtered
+"""
+
+_RENEW = """
+UPDATE destinations_claim SET expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE id = %(token)s AND expires_at > clock_timestamp()
+"""
+
+_RELEASE = f"""
+WITH fence AS ({FENCE})
+UPDATE destinations_lane l SET claim_id = NULL, xid = v.xid, position = v.position, day = v.day, beyond = v.beyond,
+    delivered = v.delivered, aborted = v.aborted, skipped = v.skipped, filtered = v.filtered
+FROM (VALUES %%s) v (id, xid, position, day, beyond, delivered, aborted, skipped, filtered), fence
+WHERE l.id = v.id AND l.claim_id = fence.id
+"""
+_RELEASE_ROW = "(%s::bigint, %s::bigint, %s::int, %s::date, %s::jsonb, %s::bigint, %s::bigint, %s::bigint, %s::jsonb)"
+
+_FOLD = """
+UPDATE destinations_lane l SET claim_id = NULL, xid = e.xid, position = e.position, day = e.day, beyond = e.beyond,
+    delivered = e.delivered, aborted = e.aborted, skipped = e.skipped, filtered = e.filtered
+FROM destinations_effective_lane e
+WHERE e.lane_id = l.id AND l.claim_id = ANY(%(tokens)s)
+  AND l.connection_id IN (SELECT id FROM destinations_connection WHERE destination_id = %(destination)s)
+"""
+
+
+@dataclass(slots=True)
+class ClaimedLane:
+    """A lane this link may forward, with its progress."""
+
+    id: int
+    connection_id: int
+    source_id: int
+    number: int
+    progress: Progress
+
+
+def open_claim(raw: Connection, destination_id: int, owner: str, slots: int, seconds: float) -> int | None:
+    """Start a claim without lanes; its token, or None when `slots` links are at work already."""
+    with raw.cursor() as cursor:
+        parameters = {"destination": destination_id, "owner": owner, "slots": slots, "seconds": seconds}
+        cursor.execute(_OPEN, parameters)
+        row = cursor.fetchone()
+        return int(row[0]) if row else None
+
+
+def take(raw: Connection, token: int, destination_id: int, limit: int) -> list[ClaimedLane]:
+    """Add up to `limit` free lanes that have work to the claim. Empty too when the claim is lost."""
+    with raw.cursor() as cursor:
+        cursor.execute(_TAKE, {"token": token, "destination": destination_id, "limit": limit})
+        return [_claimed(row) for row in cursor.fetchall()]
+
+
+def renew(raw: Connection, token: int, seconds: float) -> bool:
+    """Let the claim live for `seconds` from now; False when it is lost."""
+    with raw.cursor() as cursor:
+        cursor.execute(_RENEW, {"token": token, "seconds": seconds})
+        return cursor.rowcount == 1
+
+
+def release(raw: Connection, token: int, lanes: list[ClaimedLane]) -> bool:
+    """Give lanes back with their progress; nothing of theirs may be in flight. False when the claim is lost."""
+    if not lanes:
+        return True
+    rows = [
+        (
+            lane.id,
+            *lane.progress.cursor,
+            lane.progress.day,
+            orjson.dumps(sorted(lane.progress.beyond)).decode(),
+            lane.progress.delivered,
+            lane.progress.aborted,
+            lane.progress.skipped,
+            orjson.dumps(lane.progress.filtered).decode(),
+        )
+        for lane in lanes
+    ]
+    with raw.cursor() as cursor:
+        statement = cursor.mogrify(_RELEASE, {"token": token}).decode()
+        execute_values(cursor, statement, rows, template=_RELEASE_ROW, page_size=len(rows))
+        return bool(cursor.rowcount == len(rows))
+
+
+def close_claim(raw: Connection, token: int) -> None:
+    """End a claim whose lanes are all released."""
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "WITH gone AS (DELETE FROM destinations_claim c WHERE c.id = %(token)s AND NOT EXISTS ("
+            "  SELECT FROM destinations_lane l JOIN destinations_connection n ON n.id = l.connection_id"
+            "  WHERE n.destination_id = c.destination_id AND l.claim_id = c.id) RETURNING id)"
+            " DELETE FROM destinations_checkpoint WHERE claim_id IN (SELECT id FROM gone)",
+            {"token": token},
+        )
+
+
+def revoke(raw: Connection, destination_id: int) -> None:
+    """Take every claim of a destination away from its holder, for an action by hand on its rows."""
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "UPDATE destinations_claim SET expires_at = clock_timestamp() WHERE destination_id = %s", [destination_id]
+        )
+    recover(raw, destination_id)
+
+
+def recover(raw: Connection, destination_id: int) -> int:
+    """Free the lanes of claims that ran out, as of their last checkpoints; returns how many claims.
+
+    Two statements in one transaction: the second must see what a holder wrote before the first had the lock.
+    """
+    raw.autocommit = False
+    try:
+        with raw, raw.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM destinations_claim WHERE destination_id = %s AND expires_at <= clock_timestamp()"
+                " FOR UPDATE SKIP LOCKED",
+                [destination_id],
+            )
+            tokens = [row[0] for row in cursor.fetchall()]
+            if tokens:
+                cursor.execute(_FOLD, {"tokens": tokens, "destination": destination_id})
+                cursor.execute("DELETE FROM destinations_checkpoint WHERE claim_id = ANY(%s)", [tokens])
+                cursor.execute("DELETE FROM destinations_claim WHERE id = ANY(%s)", [tokens])
+            return len(tokens)
+    finally:
+        if not raw.closed:
+            raw.autocommit = True
+
+
+def _claimed(row: tuple[Any, ...]) -> ClaimedLane:
+    lane_id, connection_id, source_id, number, xid, position, day, beyond, *counts, filtered = row
+    progress = Progress.stored((xid, position), day.isoformat(), beyond, tuple(counts), filtered)
+    return ClaimedLane(lane_id, connection_id, source_id, number, progress)

@@ -1,0 +1,128 @@
+"""A link's side of its claim: the token, until when it is good, its checkpoints and releases.
+
+Owns the link's database connection, used from one thread. Must never be used again after LeaseLost: what the link
+remembers is then not what the database knows.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from destinations import checkpoint, lanes
+from destinations.checkpoint import Changes
+from destinations.lanes import ClaimedLane
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Counts while the machine sleeps or is paused, unlike the monotonic clock on Linux.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def clock() -> float:
+    """Seconds on a clock that never stops or jumps."""
+    return time.clock_gettime(_CLOCK)
+
+
+class LeaseLost(Exception):
+    """The claim ran out or was taken away: drop everything."""
+
+
+class Database:
+    """One connection, one thread: statements of a link run in the order they were asked for."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._raw: Connection | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="link-database")
+
+    async def run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call function(connection, …) in the thread; reconnects if the connection is gone. Raises psycopg2.Error."""
+
+        def call() -> T:
+            if self._raw is None or self._raw.closed:
+                self._raw = self._connect()
+            return function(self._raw, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    async def close(self) -> None:
+        """Close the connection: after an error its state is not to be trusted."""
+
+        def call() -> None:
+            if self._raw is not None:
+                self._raw.close()
+                self._raw = None
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    def stop(self) -> None:
+        """End the thread and the connection with it."""
+        self._thread.submit(lambda: self._raw and self._raw.close())
+        self._thread.shutdown()
+
+
+class Lease:
+    """An open claim. Every method raises LeaseLost when the database says that it is no longer ours."""
+
+    def __init__(self, database: Database, destination_id: int, token: int, seconds: float, asked_at: float) -> None:
+        self._database = database
+        self._destination_id = destination_id
+        self._seconds = seconds
+        self._seq = 0
+        self.token = token
+        self.deadline = asked_at + seconds  # from before the claim was asked for
+        self.lanes: dict[int, ClaimedLane] = {}
+
+    @classmethod
+    async def open(
+        cls, database: Database, destination_id: int, owner: str, slots: int, seconds: float
+    ) -> "Lease | None":
+        """Open a claim; None when `slots` links are at work already."""
+        asked_at = clock()
+        token = await database.run(lanes.open_claim, destination_id, owner, slots, seconds)
+        return None if token is None else cls(database, destination_id, token, seconds, asked_at)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a request may be started or still be in flight."""
+        return clock() < self.deadline
+
+    async def take(self, limit: int) -> list[ClaimedLane]:
+        """Add up to `limit` lanes with work."""
+        if limit <= 0:
+            return []
+        taken = await self._database.run(lanes.take, self.token, self._destination_id, limit)
+        self.lanes |= {lane.id: lane for lane in taken}
+        return taken
+
+    async def renew_if_due(self) -> None:
+        """Renew when a third of the lease is gone."""
+        asked_at = clock()
+        if asked_at < self.deadline - self._seconds * 2 / 3:
+            return
+        if not await self._database.run(lanes.renew, self.token, self._seconds):
+            raise LeaseLost("not renewed")
+        self.deadline = asked_at + self._seconds
+
+    async def checkpoint(self, changes: Changes) -> None:
+        """Make the progress of all lanes durable, with these changes."""
+        self._seq += 1
+        progress = checkpoint.progress_json(self.lanes.values())
+        if not await self._database.run(checkpoint.write, self.token, self._seq, progress, changes):
+            raise LeaseLost("checkpoint refused")
+
+    async def release(self, lane_ids: Collection[int]) -> None:
+        """Give lanes back. Their changes must be in a checkpoint, and nothing of theirs in flight."""
+        released = [self.lanes.pop(lane_id) for lane_id in lane_ids]
+        if not await self._database.run(lanes.release, self.token, released):
+            raise LeaseLost("release refused")
+
+    async def close(self) -> None:
+        """Give everything back and end the claim."""
+        await self.release(list(self.lanes))
+        await self._database.run(lanes.close_claim, self.token)

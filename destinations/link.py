@@ -1,0 +1,272 @@
+"""One link of a destination's chain: read after the cursors, send in order per user, checkpoint, give back.
+
+This is the main path of forwarding. Must never send for a lane whose claim may be lost, and never carries on from
+memory after an error: what was not checkpointed is read again by the next link.
+"""
+
+import asyncio
+
+import orjson
+
+from destinations import control, doorbell, health, reader
+from destinations.breaker import Streak, Verdict
+from destinations.control import Control
+from destinations.courier import Courier
+from destinations.lease import Database, Lease, LeaseLost, clock
+from destinations.plugins.base import BuildError
+from destinations.reader import Owed
+from destinations.selection import unwanted
+from destinations.sender import Sender
+from destinations.settle import Settler
+from ingest.models import LANES
+
+READ_EVENTS = 1000  # events in memory a link aims at
+LANE_SPAN = 500  # events of one lane beyond its cursor: a hanging head stops its lane only then
+LANE_ROWS = 1000  # failed and waiting rows of a lane beyond which its cursor stops instead
+CHECKPOINT_SECONDS = 0.05
+CHECKPOINT_EVENTS = 200
+CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination
+LINGER_SECONDS = 0.25  # how long a link without work looks for more
+POLL_SECONDS = 0.01
+
+
+class Link:
+    """Forwards the lanes of one lease. `senders` requests are in flight at most."""
+
+    def __init__(
+        self, database: Database, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler, senders: int
+    ) -> None:
+        self._database = database
+        self._destination_id = destination_id
+        self._lease = lease
+        self._control = seen
+        self._sender = sender
+        self._settler = settler
+        self._wanted = seen.wanted(sender.names)
+        self._stopped: set[int] = set()  # lanes this link must not read further
+        self._wake = asyncio.Event()
+        self._checkpoint_at = self._control_at = 0.0
+        self._noted_streak = seen.streak
+        self._outdated = False  # the destination's configuration changed: the next link reads it
+        self._courier = Courier(self._deliver, senders)
+        self.progressed = False  # something was settled: the next link may find more
+
+    async def serve(self, first_lanes: int, budget_seconds: float) -> None:
+        """Work until the budget is used up, there is no work, or the destination must be left alone.
+
+        Raises LeaseLost or psycopg2.Error: then everything not checkpointed is forgotten.
+        """
+        try:
+            await self._start(first_lanes)
+            ends_at = clock() + budget_seconds
+            idle_since: float | None = None
+            while clock() < ends_at and self._may_go_on():
+                worked = await self._tick()
+                if worked:
+                    idle_since = None
+                elif idle_since is None:
+                    idle_since = clock()
+                elif clock() - idle_since > LINGER_SECONDS and not await self._unsettled_in_sight():
+                    break
+            await self._drain()
+        finally:
+            await self._courier.cancel()
+
+    def _may_go_on(self) -> bool:
+        return self._control.may_send and not self._outdated and self._verdict() is Verdict.USER
+
+    async def _start(self, first_lanes: int) -> None:
+        taken = await self._lease.take(first_lanes)
+        if len(taken) == first_lanes:  # there is enough for another link beside this one
+            await asyncio.to_thread(doorbell.call, self._destination_id)
+        await self._adopt(taken)
+
+    async def _adopt(self, taken: list[reader.ClaimedLane]) -> None:
+        """Take up new lanes: first the held users whose head is due."""
+        if taken:
+            self._settler.held.update(await self._database.run(reader.held_counts, taken))
+            await self._retry_due()
+
+    async def _tick(self) -> bool:
+        """One round of the loop; False when there was nothing to do."""
+        await self._keep_lease()
+        if clock() >= self._control_at:
+            await self._look_around()
+        read = await self._read()
+        if not read and not self._courier.busy_users:
+            await self._adopt(await self._lease.take(self._room()))
+        await self._checkpoint_if_due()
+        if read:
+            await asyncio.sleep(0)
+        else:
+            await self._pause()
+        return read or self._courier.busy_users > 0
+
+    async def _pause(self) -> None:
+        """Wait for the courier to need something, a little at most."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _keep_lease(self) -> None:
+        if failure := self._courier.failure:
+            raise failure
+        if not self._lease.is_good:
+            raise LeaseLost("deadline passed")
+        await self._lease.renew_if_due()
+
+    async def _look_around(self) -> None:
+        """Read mode, health and configuration anew, and retry what has become due."""
+        self._control_at = clock() + CONTROL_SECONDS
+        seen = await self._database.run(control.read, self._destination_id)
+        if seen is None:
+            raise LeaseLost("destination deleted")
+        self._outdated = (seen.config, seen.type, seen.retry) != (self._control.config, self._control.type, self._control.retry)
+        self._control, self._wanted = seen, seen.wanted(self._sender.names)
+        self._sender.keep_rate(seen.rate_limit, seen.claims)
+        await asyncio.to_thread(doorbell.mark_running, self._destination_id)
+        await self._retry_due()
+        if seen.claims == 1:  # no other link came to share: take what is free
+            await self._adopt(await self._lease.take(self._room()))
+
+    async def _retry_due(self) -> None:
+        """Queue the rows of held users whose head is due, but of nobody whose rows are still on their way to the database."""
+        lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
+        unwritten = {(row.connection_id, row.user_key) for row in self._settler.changes.rows.values()}
+        before = self._courier.users()
+        for queue in await self._database.run(reader.due_queues, lanes):
+            user = queue[0].user
+            if user not in unwritten and user not in before:
+                for owed in queue:
+                    owed.event = orjson.loads(owed.payload) if owed.payload else None
+                    self._courier.add(owed)
+
+    async def _read(self) -> bool:
+        """Read more of the log when memory runs low; False when there was nothing to read."""
+        if self._courier.queued > READ_EVENTS // 2:
+            return False
+        open_lanes = [lane for lane in self._lease.lanes.values() if self._may_read(lane)]
+        most = max(4, READ_EVENTS // max(1, len(open_lanes)))
+        events = await self._database.run(reader.next_events, [(lane, most) for lane in open_lanes])
+        for owed in events:
+            self._admit(owed)
+        return bool(events)
+
+    def _may_read(self, lane: reader.ClaimedLane) -> bool:
+        return (
+            lane.id not in self._stopped
+            and lane.progress.span < LANE_SPAN
+            and self._settler.held[lane.id] < LANE_ROWS
+        )
+
+    def _admit(self, owed: Owed) -> None:
+        """Decide what becomes of an event of the log."""
+        lane = owed.lane
+        if lane.id in self._stopped or not lane.progress.read(owed.place, owed.day):
+            return
+        wanted = self._wanted[lane.connection_id]
+        owed.event = orjson.loads(owed.payload or "{}")
+        if reason := unwanted(owed.event or {}, owed.place[0], wanted):
+            self._settler.filtered(owed, reason)
+        elif not wanted.active:  # owed from before it was switched off: it waits for its return
+            self._stopped.add(lane.id)
+        elif owed.held:
+            self._settler.wait(owed)
+        else:
+            self._courier.add(owed)
+
+    async def _deliver(self, owed: Owed) -> bool:
+        """The courier's errand: one attempt; True when the user's next event may follow."""
+        try:
+            request = self._sender.build(owed)
+        except BuildError as error:
+            self._settler.unbuildable(owed, str(error))
+            return True
+        if not self._lease.is_good:
+            return False
+        answer = await self._sender.send(owed, request)
+        may_go_on = self._settler.answered(owed, request, answer)
+        if self._settler.settled >= CHECKPOINT_EVENTS or self._courier.queued < READ_EVENTS // 2:
+            self._wake.set()
+        return may_go_on
+
+    def _verdict(self) -> Verdict:
+        return self._settler.streak.verdict()
+
+    async def _checkpoint_if_due(self) -> None:
+        settler = self._settler
+        due = settler.settled >= CHECKPOINT_EVENTS or clock() >= self._checkpoint_at + CHECKPOINT_SECONDS
+        if due and (settler.settled or settler.failures or settler.changes):
+            await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write what happened. Failures become rows unless they look like the destination's own."""
+        if self._settler.failures and self._verdict() is Verdict.USER:
+            self.keep_failures()
+        self.progressed = self.progressed or self._settler.settled > 0
+        await self._lease.checkpoint(self._settler.take_changes())
+        await self._note_streak()
+        self._checkpoint_at = clock()
+
+    def keep_failures(self) -> None:
+        """The failures are their users' own: hold those users, and let go those whose event was aborted."""
+        held, free = self._settler.keep_failures()
+        for user in held:
+            for owed in self._courier.take_queue(user):
+                self._settler.wait(owed)
+        for user in free:
+            self._courier.unblock(user)
+
+    async def _note_streak(self) -> None:
+        streak = self._settler.streak.as_json()
+        if streak != self._noted_streak and self._verdict() is Verdict.USER:
+            self._noted_streak = streak
+            await self._database.run(
+                health.note_streak, self._destination_id, Streak.stored(streak), self._settler.last_error
+            )
+
+    async def _drain(self) -> None:
+        """Start nothing new, wait for what is in flight; lanes without any go to other links at once."""
+        self._courier.stop()
+        handed_over = False
+        while self._courier.flying:
+            await self._keep_lease()
+            await self._checkpoint_if_due()
+            if not handed_over and not self._settler.settled and not self._settler.changes:
+                handed_over = await self._hand_over()
+            await self._pause()
+        await self.checkpoint()
+        await self._report()
+        await self._lease.close()
+
+    async def _hand_over(self) -> bool:
+        """Release the lanes with nothing in flight and nothing unwritten: others need not wait for a hanging request."""
+        flying = {owed.lane.id for owed in self._courier.flying.values()}
+        failed = {failure.owed.lane.id for failure in self._settler.failures.values()}
+        idle = [lane_id for lane_id in self._lease.lanes if lane_id not in flying | failed]
+        await self._lease.release(idle)
+        if idle and self.progressed and self._control.may_send:
+            await asyncio.to_thread(doorbell.call, self._destination_id)
+        return True
+
+    async def _report(self) -> None:
+        """Tell the destination's health what the last failures say."""
+        settler, verdict = self._settler, self._verdict()
+        if verdict is Verdict.OPEN:
+            await self._database.run(health.open_breaker, self._destination_id, settler.streak, settler.last_error)
+        elif verdict is Verdict.HOLD:
+            await self._database.run(health.hold, self._destination_id, settler.last_error)
+
+    async def _unsettled_in_sight(self) -> bool:
+        """Whether events wait for the horizon: a commit a moment ago, most likely."""
+        lanes = list(self._lease.lanes.values())
+        return await self._database.run(reader.unsettled, lanes) or await self._database.run(
+            reader.has_work, self._destination_id, unsettled=True
+        )
+
+    def _room(self) -> int:
+        """How many lanes this link may still take."""
+        return len(self._control.connections) * LANES - len(self._lease.lanes)

@@ -1,0 +1,47 @@
+"""What an answer means for the event: pure classification, no policy about when to try again."""
+
+import email.utils
+from datetime import datetime
+from enum import StrEnum
+
+from rudderproj.http import Answer
+
+RETRY_STATUSES = frozenset({408, 425, 429})
+REFUSED_STATUSES = frozenset({401, 403, 410})  # perhaps the destination as a whole: see destinations.breaker
+
+
+class Outcome(StrEnum):
+    """The fate of one attempt."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"  # may succeed later
+    REFUSED = "refused"  # aborts the event, unless it looks like the whole destination
+    ABORTED = "aborted"  # will never succeed
+
+
+def classify(answer: Answer) -> Outcome:
+    """2xx delivered; 408, 425, 429, 5xx and no answer retry; 401, 403, 410 refused; other 3xx and 4xx aborted."""
+    status = answer.status
+    if status is None or status >= 500 or status in RETRY_STATUSES or status < 200:
+        return Outcome.RETRY
+    if status < 300:
+        return Outcome.DELIVERED
+    if status in REFUSED_STATUSES:
+        return Outcome.REFUSED
+    return Outcome.ABORTED
+
+
+def describe(answer: Answer) -> str:
+    """The answer in a few words, for rows and logs: no body, no secret."""
+    return answer.error if answer.status is None else f"HTTP {answer.status}"
+
+
+def retry_after_seconds(answer: Answer, now: datetime) -> float | None:
+    """`Retry-After` in seconds from now, as a number or an HTTP date; None when absent or unreadable."""
+    value = (answer.retry_after or "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(value) - now).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,180 @@
+"""Reading the log after the cursors, and the held users' rows: only what is settled below the horizon, in order.
+
+A row is visible to readers when every transaction with a smaller xid has ended; until then it is as if it had not
+happened, because a smaller one could still appear before it. Must never write.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import execute_values
+
+from destinations.lanes import ClaimedLane
+from destinations.progress import Place
+
+# The partition is pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date.
+_NEXT = """
+SELECT l.id, e.xid, e.position, e.day, e.message_id, e.user_key, e.payload, e.received_at, EXISTS (
+    SELECT FROM destinations_delivery d
+    WHERE d.connection_id = l.connection_id AND d.lane = l.number AND d.user_key = e.user_key
+      AND d.state IN ('failed', 'waiting')) AS held
+FROM (VALUES %s) l (id, connection_id, source_id, number, xid, position, day, most)
+CROSS JOIN LATERAL (
+    SELECT * FROM ingest_event e
+    WHERE e.source_id = l.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
+      AND e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AND e.day >= l.day - 1
+    ORDER BY e.xid, e.position LIMIT l.most
+) e
+"""
+_NEXT_ROW = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::int, %s::date, %s::int)"
+
+# A user's queue of rows, oldest first, if its head is due.
+_QUEUES = """
+WITH mine AS (SELECT * FROM (VALUES %s) l (id, connection_id, source_id, number)),
+heads AS (
+    SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key)
+        m.id, m.source_id, d.connection_id, d.lane, d.user_key, d.next_attempt_at
+    FROM destinations_delivery d JOIN mine m ON m.connection_id = d.connection_id AND m.number = d.lane
+    WHERE d.state IN ('failed', 'waiting')
+    ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
+),
+due AS (SELECT * FROM heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()
+        ORDER BY next_attempt_at NULLS FIRST LIMIT 64)
+SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, e.payload, e.received_at, d.attempts, d.first_failed_at
+FROM due h
+CROSS JOIN LATERAL (
+    SELECT * FROM destinations_delivery d
+    WHERE d.connection_id = h.connection_id AND d.lane = h.lane AND d.user_key = h.user_key
+      AND d.state IN ('failed', 'waiting')
+    ORDER BY d.xid, d.position LIMIT 50
+) d
+LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = h.source_id AND e.message_id = d.message_id
+ORDER BY h.id, d.user_key, d.xid, d.position
+"""
+
+_WAITING = """
+SELECT l.id, count(d.id) FROM (VALUES %s) l (id, connection_id, number)
+LEFT JOIN destinations_delivery d ON d.connection_id = l.connection_id AND d.lane = l.number
+  AND d.state IN ('failed', 'waiting')
+GROUP BY l.id
+"""
+
+_HAS_WORK = """
+WITH heads AS (
+    SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key) d.next_attempt_at
+    FROM destinations_delivery d JOIN destinations_connection c ON c.id = d.connection_id
+    WHERE c.destination_id = %(destination)s AND d.state IN ('failed', 'waiting')
+    ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
+)
+SELECT EXISTS (SELECT FROM heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()) OR EXISTS (
+    SELECT FROM destinations_lane l JOIN destinations_connection c ON c.id = l.connection_id
+    WHERE c.destination_id = %(destination)s AND l.claim_id IS NULL AND (
+        SELECT 1 FROM ingest_event e
+        WHERE e.source_id = c.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
+          AND (%(unsettled)s OR e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+          AND e.day >= l.day - 1 LIMIT 1) IS NOT NULL)
+"""
+
+
+_UNSETTLED = """
+SELECT 1 FROM (VALUES %s) l (source_id, number, xid, position, day)
+WHERE (SELECT 1 FROM ingest_event e
+       WHERE e.source_id = l.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
+         AND e.day >= l.day - 1 LIMIT 1) IS NOT NULL
+LIMIT 1
+"""
+
+
+@dataclass(slots=True)
+class Owed:
+    """One event owed to a connection: fresh from the log, or a row of a held user."""
+
+    lane: ClaimedLane
+    place: Place
+    day: str
+    message_id: str
+    user_key: str
+    payload: str | None  # None: the log no longer has it
+    received_at: datetime | None
+    held: bool = False  # the user had rows when this was read
+    is_row: bool = False
+    event: dict[str, Any] | None = None  # the payload parsed, once somebody needed it
+    attempts: int = 0
+    first_failed_at: datetime | None = None
+
+    @property
+    def user(self) -> tuple[int, str]:
+        """What order is kept for, within the claim."""
+        return (self.lane.connection_id, self.user_key)
+
+
+def next_events(raw: Connection, wanted: Sequence[tuple[ClaimedLane, int]]) -> list[Owed]:
+    """Up to n more events of each (lane, n), after what was read of it, in order per lane."""
+    if not wanted:
+        return []
+    lanes = {lane.id: lane for lane, _ in wanted}
+    values = [
+        (lane.id, lane.connection_id, lane.source_id, lane.number, *lane.progress.read_to, lane.progress.day, most)
+        for lane, most in wanted
+    ]
+    with raw.cursor() as cursor:
+        rows = execute_values(cursor, _NEXT, values, template=_NEXT_ROW, page_size=len(values), fetch=True)
+    rows.sort(key=lambda row: row[1:3])
+    return [
+        Owed(lanes[lane_id], (xid, position), day.isoformat(), message_id, user_key, payload, received_at, held)
+        for lane_id, xid, position, day, message_id, user_key, payload, received_at, held in rows
+    ]
+
+
+def due_queues(raw: Connection, lanes: Iterable[ClaimedLane]) -> list[list[Owed]]:
+    """The first rows of each held user whose head is due: a list per user, oldest first."""
+    by_id = {lane.id: lane for lane in lanes}
+    if not by_id:
+        return []
+    values = [(lane.id, lane.connection_id, lane.source_id, lane.number) for lane in by_id.values()]
+    with raw.cursor() as cursor:
+        template = "(%s::bigint, %s::bigint, %s::int, %s::smallint)"
+        rows = execute_values(cursor, _QUEUES, values, template=template, page_size=len(values), fetch=True)
+    queues: dict[tuple[int, str], list[Owed]] = {}
+    for row in rows:
+        owed = _row_owed(by_id[row[0]], row)
+        queues.setdefault(owed.user, []).append(owed)
+    return list(queues.values())
+
+
+def held_counts(raw: Connection, lanes: Iterable[ClaimedLane]) -> dict[int, int]:
+    """How many rows wait or failed in each lane, by lane id."""
+    values = [(lane.id, lane.connection_id, lane.number) for lane in lanes]
+    if not values:
+        return {}
+    with raw.cursor() as cursor:
+        template = "(%s::bigint, %s::bigint, %s::smallint)"
+        return dict(execute_values(cursor, _WAITING, values, template=template, page_size=len(values), fetch=True))
+
+
+def has_work(raw: Connection, destination_id: int, *, unsettled: bool) -> bool:
+    """Whether free lanes have events or due heads; `unsettled`: events above the horizon count too."""
+    with raw.cursor() as cursor:
+        cursor.execute(_HAS_WORK, {"destination": destination_id, "unsettled": unsettled})
+        row = cursor.fetchone()
+        return bool(row and row[0])
+
+
+def unsettled(raw: Connection, lanes: Iterable[ClaimedLane]) -> bool:
+    """Whether these lanes have events after what was read of them, above the horizon too."""
+    values = [(lane.source_id, lane.number, *lane.progress.read_to, lane.progress.day) for lane in lanes]
+    if not values:
+        return False
+    with raw.cursor() as cursor:
+        template = "(%s::int, %s::smallint, %s::bigint, %s::int, %s::date)"
+        return bool(execute_values(cursor, _UNSETTLED, values, template=template, page_size=len(values), fetch=True))
+
+
+def _row_owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:
+    _, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at = row
+    return Owed(
+        lane, (xid, position), day.isoformat(), message_id, user_key, payload, received_at, True, True, None, attempts, first_failed_at
+    )

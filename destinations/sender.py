@@ -1,0 +1,97 @@
+"""One attempt: build the request, keep to the rate, send it, write the wide log line.
+
+Owns the destination's plugin and its secrets' masking. Must never log a payload, and never raises for what a plugin or
+a destination does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from destinations import registry
+from destinations.control import Control
+from destinations.outcome import classify, describe
+from destinations.plugins.base import BuildContext, BuildError, Plugin, Request
+from destinations.reader import Owed
+from rudderproj.http import Answer, HttpClient
+from rudderproj.logs import wide
+
+MASK = "***"
+
+
+class PluginBroken(Exception):
+    """The destination type's plugin cannot be imported: the destination is held, the worker goes on."""
+
+
+class Sender:
+    """Sends events of one link to its destination."""
+
+    def __init__(self, seen: Control, client: HttpClient, clock: Callable[[], datetime], timeout_seconds: float) -> None:
+        self._control = seen
+        self._client = client
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._plugin = _plugin(seen.type)
+        self._secrets = registry.schema(seen.type).secrets(seen.config)
+        self._interval = self._next_at = 0.0
+        self.keep_rate(seen.rate_limit, seen.claims + 1)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What an event's `integrations` may call this destination, in lower case."""
+        schema = registry.schema(self._control.type)
+        return frozenset({self._control.name.lower(), self._control.type.lower(), schema.display_name.lower()})
+
+    def keep_rate(self, rate_limit: int | None, links: int) -> None:
+        """Send this link's part of `rate_limit` events a second, shared by so many links."""
+        self._interval = max(1, links) / rate_limit if rate_limit else 0.0
+
+    def build(self, owed: Owed) -> Request:
+        """The request for an event. Raises BuildError with the reason when there can be none."""
+        if owed.payload is None or owed.event is None:
+            raise BuildError("the log no longer has the payload")
+        context = BuildContext(self._clock(), owed.message_id, owed.attempts + 1)
+        try:
+            return self._plugin.build(owed.payload, owed.event, self._control.config, context)
+        except BuildError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a plugin's defect costs its event, not the link
+            raise BuildError(f"the {self._control.type} plugin failed: {type(error).__name__}") from error
+
+    async def send(self, owed: Owed, request: Request) -> Answer:
+        """Send it, not before its turn."""
+        await self._turn()
+        timeout = request.timeout_seconds or self._timeout_seconds
+        answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout)
+        wide(
+            "delivery.attempted",
+            destination=self._control.name,
+            connection_id=owed.lane.connection_id,
+            message_id=owed.message_id,
+            attempt=owed.attempts + 1,
+            outcome=classify(answer),
+            answer=self.mask(describe(answer)),
+            duration_ms=round(answer.seconds * 1000, 1),
+        )
+        return answer
+
+    def mask(self, text: str) -> str:
+        """The text without the destination's secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    async def _turn(self) -> None:
+        """Keep to this link's part of the destination's rate."""
+        if self._interval:
+            now = asyncio.get_running_loop().time()
+            self._next_at = max(now, self._next_at + self._interval)
+            await asyncio.sleep(self._next_at - now)
+
+
+def _plugin(name: str) -> Plugin:
+    try:
+        return registry.plugin(name)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin's import does
+        raise PluginBroken(f"{name} plugin cannot be imported: {type(error).__name__}: {error}") from error

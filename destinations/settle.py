@@ -1,0 +1,199 @@
+"""From an answer to progress and rows: what a link remembers of its attempts until the next checkpoint.
+
+A failure stays in memory until the checkpoint, because only then is it known whether it was the user's (a row) or the
+destination's (the cursor stands still). Must never touch the database: it only says what shall be written.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from destinations.breaker import Streak
+from destinations.checkpoint import AttemptRow, Changes, Row
+from destinations.outcome import Outcome, classify, describe, retry_after_seconds
+from destinations.plugins.base import Request
+from destinations.reader import Owed
+from destinations.retry import RetryPolicy
+from rudderproj.http import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A user's event that failed, not yet written."""
+
+    owed: Owed
+    outcome: Outcome
+    request: Request
+    answer: Answer
+    at: datetime
+
+
+@dataclass(slots=True)
+class Settler:
+    """One link's bookkeeping between two checkpoints."""
+
+    policy: RetryPolicy
+    streak: Streak
+    mask: Callable[[str], str]
+    clock: Callable[[], datetime]
+    changes: Changes = field(default_factory=Changes)
+    failures: dict[tuple[int, str], Failure] = field(default_factory=dict)
+    held: Counter[int] = field(default_factory=Counter)  # rows per lane id, as far as this link knows
+    settled: int = 0  # events since the last checkpoint
+    last_error: str = ""
+
+    def answered(self, owed: Owed, request: Request, answer: Answer) -> bool:
+        """Note an attempt; True when the user's next event may be sent."""
+        outcome = classify(answer)
+        if outcome is not Outcome.DELIVERED or owed.attempts:
+            self._note_attempt(owed, outcome, answer)
+        if outcome is Outcome.DELIVERED:
+            self.streak.succeeded()
+            self._delivered(owed)
+            return True
+        self.last_error = describe(answer)
+        failure = Failure(owed, outcome, request, answer, self.clock())
+        if outcome is Outcome.ABORTED:
+            self._abort(owed, describe(answer), failure)
+            return True
+        if outcome is Outcome.REFUSED:
+            self.streak.refuse(owed.user_key)
+        else:
+            self.streak.failed(owed.user_key, answer.connected)
+        self.failures[owed.user] = failure
+        return False
+
+    def keep_failures(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+        """The failures were the users' own: write them. Returns the users now held, and those who may go on."""
+        held, free = [], []
+        for user, failure in self.failures.items():
+            (held if self._keep(failure) else free).append(user)
+        self.failures.clear()
+        return held, free
+
+    def wait(self, owed: Owed) -> None:
+        """The event stays behind its user's failed one."""
+        if owed.is_row:
+            return
+        self.changes.put(_row(owed, "waiting", ""))
+        self._kept(owed)
+
+    def unbuildable(self, owed: Owed, reason: str) -> None:
+        """The destination's plugin cannot make a request of it: a dead letter."""
+        self._abort(owed, reason)
+
+    def filtered(self, owed: Owed, reason: str) -> None:
+        """The event is not meant for this destination."""
+        owed.lane.progress.filter(owed.place, reason)
+        self.settled += 1
+
+    def take_changes(self) -> Changes:
+        """What the next checkpoint shall write; starts a new collection."""
+        taken, self.changes, self.settled = self.changes, Changes(), 0
+        return taken
+
+    def _delivered(self, owed: Owed) -> None:
+        self.settled += 1
+        if not owed.is_row:
+            owed.lane.progress.deliver(owed.place)
+            return
+        owed.lane.progress.delivered += 1
+        self.held[owed.lane.id] -= 1
+        self.changes.put(_row(owed, "delivered", "", attempts=owed.attempts + 1, first_failed_at=owed.first_failed_at))
+
+    def _keep(self, failure: Failure) -> bool:
+        """Write one failure; True when the user is held by it."""
+        owed, answer = failure.owed, failure.answer
+        if failure.outcome is Outcome.REFUSED:
+            self._abort(owed, describe(answer), failure)
+            return False
+        attempts = owed.attempts + 1
+        since = owed.first_failed_at or failure.at
+        if self.policy.is_exhausted(attempts, since, failure.at):
+            self._abort(owed, f"given up after {attempts} attempts: {describe(answer)}", failure)
+            self.changes.given_up.append((owed.lane.connection_id, owed.lane.number, owed.user_key, since))
+            return False
+        delay = self.policy.delay(attempts, retry_after_seconds(answer, failure.at), random.random)
+        self.changes.put(
+            _row(
+                owed,
+                "failed",
+                describe(answer),
+                attempts=attempts,
+                first_failed_at=since,
+                next_attempt_at=failure.at + delay,
+            )
+        )
+        if not owed.is_row:
+            self._kept(owed)
+        return True
+
+    def _kept(self, owed: Owed) -> None:
+        owed.lane.progress.settle(owed.place)
+        self.held[owed.lane.id] += 1
+        self.settled += 1
+
+    def _abort(self, owed: Owed, reason: str, failure: Failure | None = None) -> None:
+        """A dead letter: final, with payload, last request and last answer."""
+        self.settled += 1
+        if owed.is_row:
+            owed.lane.progress.aborted += 1
+            self.held[owed.lane.id] -= 1
+        else:
+            owed.lane.progress.abort(owed.place)
+        self.changes.put(
+            _row(
+                owed,
+                "aborted",
+                self.mask(reason),
+                attempts=owed.attempts + (failure is not None),
+                first_failed_at=owed.first_failed_at,
+                payload=owed.payload,
+                request=failure and _masked_request(failure.request, self.mask),
+                response=failure and _masked_answer(failure.answer, self.mask),
+            )
+        )
+
+    def _note_attempt(self, owed: Owed, outcome: Outcome, answer: Answer) -> None:
+        self.changes.attempts.append(
+            AttemptRow(
+                owed.lane.connection_id,
+                *owed.place,
+                owed.message_id,
+                self.clock(),
+                answer.status,
+                outcome,
+                self.mask(answer.error),
+                self.mask(answer.body),
+                int(answer.seconds * 1000),
+            )
+        )
+
+
+def _row(owed: Owed, state: str, reason: str, **values: Any) -> Row:
+    return Row(
+        owed.lane.connection_id,
+        owed.lane.number,
+        owed.user_key,
+        *owed.place,
+        owed.day,
+        owed.message_id,
+        state,
+        reason,
+        **values,
+    )
+
+
+def _masked_request(request: Request, mask: Callable[[str], str]) -> str:
+    """JSON; the body is left out, since the dead letter keeps the payload."""
+    headers = [[name, mask(value)] for name, value in request.headers]
+    return orjson.dumps({"method": request.method, "url": mask(request.url), "headers": headers}).decode()
+
+
+def _masked_answer(answer: Answer, mask: Callable[[str], str]) -> str:
+    return orjson.dumps({"status": answer.status, "error": mask(answer.error), "body": mask(answer.body)}).decode()

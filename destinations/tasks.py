@@ -1,0 +1,40 @@
+"""Celery tasks of forwarding: doorbells. Each takes ids, calls one function, and may run twice or never."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from destinations.doorbell import BROKER_AWAY, LINK
+from destinations.forward import forward as run_link
+from destinations.sweep import sweep as run_sweep
+from rudderproj.celery import FORWARD_QUEUE, app
+
+SWEEP = "destinations.sweep"
+TIMER_SECONDS = 2.0
+
+
+@shared_task(name=LINK)
+def forward(destination_id: int) -> None:
+    """One link of a destination's chain."""
+    run_link(destination_id)
+
+
+@shared_task(name=SWEEP)
+def sweep() -> None:
+    """Ring what has work."""
+    run_sweep()
+
+
+@worker_ready.connect
+def sweep_without_beat(sender: Any, **_: object) -> None:
+    """Every forwarding worker asks for sweeps too, so that a dead beat stops nothing. No database in this process."""
+    if FORWARD_QUEUE in app.amqp.queues.consume_from:
+
+        def ask() -> None:
+            try:
+                app.send_task(SWEEP, queue=FORWARD_QUEUE, expires=TIMER_SECONDS, retry=False)
+            except BROKER_AWAY:
+                return
+
+        sender.timer.call_repeatedly(TIMER_SECONDS, ask)

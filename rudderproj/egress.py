@@ -1,0 +1,77 @@
+"""Where the product may connect to: public addresses, and the private networks an operator allowed.
+
+Owns name resolution for outbound requests: the address that was checked is the one that is connected to, so that a
+name cannot be rebound in between. Must never let a check be skipped for an address literal.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import Iterable
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+RESOLVED_SECONDS = 30.0
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class EgressRefused(Exception):
+    """The host has no address that may be connected to, or does not resolve; the message says which."""
+
+
+def inner(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for (v4-mapped, 6to4, NAT64), else the address itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return address.ipv4_mapped
+        if address.sixtofour:
+            return address.sixtofour
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def permitted(address: Address, allow: Iterable[Network]) -> bool:
+    """Whether `address` is public or in an allowed network."""
+    real = inner(address)
+    if any(real in network for network in allow if network.version == real.version):
+        return True
+    if any(address in network for network in allow if network.version == address.version):
+        return True
+    return real.is_global and not real.is_multicast
+
+
+class Resolver:
+    """Names to one permitted address each, remembered for RESOLVED_SECONDS."""
+
+    def __init__(self, allow: Iterable[str]) -> None:
+        self._allow: list[Network] = [ipaddress.ip_network(network) for network in allow]
+        self._known: dict[tuple[str, int], tuple[float, str]] = {}
+
+    async def resolve(self, host: str, port: int) -> str:
+        """The address to connect to for `host`. Raises EgressRefused."""
+        known = self._known.get((host, port))
+        if known and time.monotonic() < known[0]:
+            return known[1]
+        address = self._choose(host, await self._lookup(host, port))
+        self._known[host, port] = (time.monotonic() + RESOLVED_SECONDS, address)
+        return address
+
+    def forget(self, host: str, port: int) -> None:
+        """Look the name up anew next time: the address did not answer."""
+        self._known.pop((host, port), None)
+
+    async def _lookup(self, host: str, port: int) -> list[Address]:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise EgressRefused(f"cannot resolve {host}: {error}") from None
+        return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+    def _choose(self, host: str, addresses: list[Address]) -> str:
+        for address in addresses:
+            if permitted(address, self._allow):
+                return str(address)
+        raise EgressRefused(f"{host} resolves to {', '.join(map(str, addresses))}: not a public address (EGRESS_ALLOW)")

@@ -1,0 +1,104 @@
+"""The one outbound HTTP client: bounded in time and answer size, no redirects, no proxies, guarded by rudderproj.egress.
+
+Must never follow a redirect, raise for what a server does, or log a body.
+"""
+
+import time
+from datetime import timedelta
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import (
+    ConnectError,
+    ConnectTimeoutError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
+
+from rudderproj.egress import EgressRefused, Resolver
+
+ANSWER_BYTES = 4096  # how much of an answer is kept
+DRAIN_BYTES = 65536  # how much is read to keep the connection
+CONNECT_SECONDS = 5.0
+USER_AGENT = "rudderproj/0.1"
+
+
+class Answer(NamedTuple):
+    """What came of one request. `status` is None when no answer came; then `error` says why."""
+
+    status: int | None
+    body: str
+    retry_after: str | None
+    error: str
+    connected: bool  # False: the server was not reached at all
+    seconds: float
+
+
+class HttpClient:
+    """Sends requests for one event loop; keeps connections alive per host."""
+
+    def __init__(self, allow: list[str]) -> None:
+        self._resolver = Resolver(allow)
+        self._clients: dict[tuple[str, int], tuple[str, Client]] = {}
+
+    async def send(
+        self, method: str, url: str, headers: list[tuple[str, str]], body: bytes, timeout_seconds: float
+    ) -> Answer:
+        """Send one request and read its answer; never raises for what the network or the server does."""
+        started = time.monotonic()
+        host, port = "", 0
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+            client = await self._client(host, port)
+            request = client.request(method, url).headers(headers).timeout(timedelta(seconds=timeout_seconds))
+            async with request.body_bytes(body).build_streamed() as response:
+                content = await response.body_reader.read(DRAIN_BYTES)
+                text = bytes(content or b"")[:ANSWER_BYTES].decode(errors="replace").replace("\0", "\ufffd")
+                retry_after = response.get_header("retry-after")
+                return Answer(response.status, text, retry_after, "", True, time.monotonic() - started)
+        except EgressRefused as error:
+            return _no_answer(str(error), False, started)
+        except (ConnectError, ConnectTimeoutError) as error:
+            self._resolver.forget(host, port)
+            return _no_answer(_reason(error), False, started)
+        except RequestTimeoutError:
+            return _no_answer(f"timeout after {timeout_seconds:g} s", True, started)
+        except (PyreqwestError, ValueError) as error:
+            return _no_answer(_reason(error), True, started)
+
+    async def close(self) -> None:
+        """Close every kept connection."""
+        for _, client in self._clients.values():
+            await client.close()
+        self._clients.clear()
+
+    async def _client(self, host: str, port: int) -> Client:
+        """A client that connects to the checked address of this host only."""
+        address = await self._resolver.resolve(host, port)
+        known = self._clients.get((host, port))
+        if known and known[0] == address:
+            return known[1]
+        client = (
+            ClientBuilder()
+            .follow_redirects(False)
+            .no_proxy()
+            .user_agent(USER_AGENT)
+            .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
+            .resolve(host, address, port)
+            .build()
+        )
+        self._clients[host, port] = (address, client)
+        return client
+
+
+def _no_answer(error: str, connected: bool, started: float) -> Answer:
+    return Answer(None, "", None, error, connected, time.monotonic() - started)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause in one line, without the URL (it may hold a secret)."""
+    causes = getattr(error, "details", None) or {}
+    chain = [cause.get("message", "") for cause in causes.get("causes") or []]
+    return f"{type(error).__name__}: {chain[-1] if chain else 'no details'}"[:300]
