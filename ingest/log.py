@@ -25,6 +25,7 @@ from rudderproj import db
 log = structlog.get_logger(__name__)
 
 GROUP_EVENTS = 2000  # largest group: about 50 ms of insert
+REFUSED = (psycopg2.DataError, errors.ProgramLimitExceeded)  # a row's own fault, which no retry mends
 RETRY_CONNECT_SECONDS = 0.5  # while the database is away, one request in this time tries it; the others fail at once
 
 
@@ -91,7 +92,7 @@ class Writer:
         raw = self._connection()
         try:
             stored = self._insert(raw, [e for r in group for e in r.events], [x for r in group for x in r.rejections])
-        except psycopg2.DataError as error:
+        except REFUSED as error:
             if len(group) > 1:
                 for request in group:
                     self._store_safely([request])
@@ -129,7 +130,7 @@ class Writer:
         for event in request.events:
             try:
                 stored += self._insert(raw, [event], [])
-            except psycopg2.DataError as refused:
+            except REFUSED as refused:
                 reason = f"refused by the database: {refused.diag.message_primary}"
                 rejections.append(Rejection(event.source_id, event.message_id[:200], reason, event.payload))
         if rejections:

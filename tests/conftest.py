@@ -1,0 +1,39 @@
+"""Fixtures that every test may use: a committed database with its single rows, and the environment of a process of ours."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from ingest import log
+from ingest.config import sources
+
+SINGLE_ROWS = """
+INSERT INTO ingest_configversion (id, version) VALUES (1, 1) ON CONFLICT DO NOTHING;
+INSERT INTO alerts_mode (id, mode, since, reason, actor) VALUES (1, 'normal', now(), '', '') ON CONFLICT DO NOTHING;
+"""
+
+
+@pytest.fixture
+def committed(transactional_db: None) -> Iterator[None]:
+    """A real database without a transaction around the test: threads and processes see what it writes.
+
+    Emptied afterwards; the rows of which there is always one are put back before.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SINGLE_ROWS)
+    sources.clear()
+    yield
+    log.stop()
+    sources.clear()
+
+
+@pytest.fixture
+def process_env(committed: None) -> dict[str, str]:
+    """The environment for a process of the product that works on the test database."""
+    values = connection.settings_dict
+    base, _, _ = os.environ["DATABASE_URL"].partition("?")
+    url = base.rsplit("/", 1)[0] + f"/{values['NAME']}"
+    query = os.environ["DATABASE_URL"].partition("?")[2]
+    return os.environ | {"DATABASE_URL": f"{url}?{query}" if query else url}
