@@ -114,14 +114,16 @@ class Bell:
                 ring_quietly({d for source in sources for d in connected.get(source, ())})
             except DatabaseError as error:
                 log.warning("bell.connections_unread", error=str(error).strip())
-                connection.close()
             time.sleep(INTERVAL_SECONDS)
 
     def _connected(self) -> dict[int, set[int]]:
         if time.monotonic() - self._read_at > CONNECTIONS_SECONDS:
             connected: dict[int, set[int]] = defaultdict(set)
-            for source, destination in Connection.objects.values_list("source_id", "destination_id"):
-                connected[source].add(destination)
+            try:
+                for source, destination in Connection.objects.values_list("source_id", "destination_id"):
+                    connected[source].add(destination)
+            finally:
+                connection.close()  # a thread's connection is nobody else's to close, and is needed once a second
             self._destinations, self._read_at = connected, time.monotonic()
         return self._destinations
 

@@ -104,7 +104,7 @@ def test_rejections_are_kept_with_their_reasons(source: Source) -> None:
 
 
 @pytest.fixture
-def without_partitions() -> Iterator[None]:
+def without_partitions(committed: None) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'ingest_event'::regclass")
         for (name,) in cursor.fetchall():
