@@ -5,3 +5,11 @@ from django.apps import AppConfig
 
 class IngestConfig(AppConfig):
     name = "ingest"
+
+    def ready(self) -> None:
+        """Tell the web process, which knows no app, how to refuse requests of ours and what to flush at its end."""
+        from ingest import answers, log
+        from rudderproj import web_hooks
+
+        web_hooks.refuse_with(answers.early)
+        web_hooks.at_stop(log.stop)

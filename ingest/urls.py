@@ -1,5 +1,32 @@
-"""URLs of ingest."""
+"""URLs of ingest: every path with and without a trailing slash, and no redirects, which would lose a POST's body."""
 
-from django.urls import URLPattern
+from collections.abc import Callable
+from typing import Any
 
-urlpatterns: list[URLPattern] = []
+from django.http import HttpResponseBase
+from django.urls import URLPattern, re_path
+
+from ingest import routes, views
+from rudderproj.web_direct import direct
+
+
+def _at(path: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
+    return re_path(f"^{path.removeprefix('/')}/?$", direct(view))
+
+
+def _patterns(paths: Any, view: type[views.IngestView]) -> list[URLPattern]:
+    return [_at(path, view.as_view()) for path in paths]
+
+
+def _typed(paths: dict[str, str], view: type[views.IngestView]) -> list[URLPattern]:
+    return [_at(path, view.as_view(event_type=event_type)) for path, event_type in paths.items()]
+
+
+urlpatterns = [
+    *_typed(routes.EVENTS, views.EventView),
+    *_patterns(routes.BATCHES, views.BatchView),
+    *_patterns(routes.BEACONS, views.BeaconView),
+    *_typed(routes.PIXELS, views.PixelView),
+    *_patterns(routes.WEBHOOKS, views.WebhookView),
+    *_patterns(routes.DISCARDED, views.DiscardView),
+]

@@ -98,6 +98,8 @@ VARIABLES = (
     Variable("WEB_HOST", "127.0.0.1", _text, "address the web process listens on"),
     Variable("WEB_PORT", "8080", _positive, "port the web process listens on"),
     Variable("WEB_THREADS", "32", _positive, "requests one web process works on at once"),
+    Variable("WEB_WAITING", "1000", _positive, "requests that may wait for a thread; more are answered 503 at once"),
+    Variable("WEB_BODY_MEMORY_BYTES", str(256 * 1024 * 1024), _positive, "memory for bodies still arriving"),
     Variable("FLOWER_PORT", "5555", _positive, "port of Flower"),
     Variable("FLOWER_USER", "admin", _text, "login of Flower"),
     Variable("FLOWER_PASSWORD", "", _text, "password of Flower", True),

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "destinations",
 ]
 MIDDLEWARE = [
+    "rudderproj.web_direct.DirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

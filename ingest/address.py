@@ -1,0 +1,43 @@
+"""The client's address, seen through proxies that we trust and no others. Pure."""
+
+import ipaddress
+from collections.abc import Sequence
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
+    """The rightmost address of `X-Forwarded-For` that is not a trusted proxy's; `peer` when it is not one itself.
+
+    Anybody can write the left part of the header, so only what trusted proxies appended is believed.
+    """
+    found = _parse(peer)
+    if found is None or not _is_trusted(found, trusted):
+        return str(found or peer)
+    for hop in reversed(forwarded_for.split(",")):
+        address = _parse(hop)
+        if address is None:
+            break
+        found = address
+        if not _is_trusted(address, trusted):
+            break
+    return str(found)
+
+
+def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+    return any(address in network for network in trusted)
+
+
+def _parse(text: str) -> Address | None:
+    """An address, with or without a port; IPv4 in its IPv6 form as IPv4."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,26 @@
+"""The paths of the ingest API, by what they take. Data only, so that the web server's refusals can know them too."""
+
+# path -> type of its events
+EVENTS = {
+    "/v1/identify": "identify",
+    "/v1/track": "track",
+    "/v1/page": "page",
+    "/v1/screen": "screen",
+    "/v1/group": "group",
+    "/v1/alias": "alias",
+    "/v1/merge": "merge",
+    # Segment's web SDK
+    "/v1/i": "identify",
+    "/v1/t": "track",
+    "/v1/p": "page",
+    "/v1/s": "screen",
+    "/v1/g": "group",
+    "/v1/a": "alias",
+}
+BATCHES = ("/v1/batch", "/v1/import", "/v1/b")
+BEACONS = ("/beacon/v1/batch",)
+PIXELS = {"/pixel/v1/track": "track", "/pixel/v1/page": "page"}
+WEBHOOKS = ("/v1/webhook",)
+DISCARDED = ("/v1/m", "/rsaMetrics", "/rsaRequest")
+
+PATHS = frozenset({*EVENTS, *BATCHES, *BEACONS, *PIXELS, *WEBHOOKS, *DISCARDED})

@@ -1,0 +1,175 @@
+"""Liveness, readiness, version: what a load balancer and an orchestrator ask.
+
+Owns the watch that probes the database in a thread of its own. Must never wait for the database when asked for
+liveness, or import an app: what others know (the mode) comes through `register`.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psycopg2
+import structlog
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from rudderproj import VERSION, db
+from rudderproj.web_direct import direct
+from rudderproj.web_hooks import RETRY_AFTER_SECONDS
+
+log = structlog.get_logger(__name__)
+
+FRESH_SECONDS = 1.0  # probes are no closer than this, however often we are asked
+ANSWER_SECONDS = 1.0  # a database that takes longer to commit is not ready
+NORMAL = "NORMAL"
+_COMMIT = "SELECT current_setting('transaction_read_only'), pg_logical_emit_message(true, 'rudderproj.health', '')"
+
+_probes: dict[str, Callable[[], str]] = {}
+
+
+def register(name: str, probe: Callable[[], str]) -> None:
+    """Have `probe` called after each successful look at the database; its last answer appears in /health as `name`.
+
+    Called in the watch's thread, at most once a second. An exception keeps the last answer.
+    """
+    _probes[name] = probe
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was last found out. `at` is monotonic; `reason` is empty when an event could be stored."""
+
+    at: float = float("-inf")
+    reason: str = "database not looked at yet"
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+class Watch:
+    """Probes the database on demand, one probe at a time, in a daemon thread started on first use."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._raw: Connection | None = None
+        self._known = Known()
+        self._wanted = False
+        self._probing_since: float | None = None
+
+    def last(self) -> Known:
+        """What is known now, without waiting; has a new probe started if that is old."""
+        with self._changed:
+            self._want()
+            return self._current()
+
+    def now(self) -> Known:
+        """What a probe of this second found; waits for it, up to ANSWER_SECONDS."""
+        asked = time.monotonic()
+        with self._changed:
+            self._want()
+            self._changed.wait_for(
+                lambda: self._known.at >= asked - FRESH_SECONDS or self._stuck(),
+                ANSWER_SECONDS,
+            )
+            known = self._current()
+        if known.at < asked - FRESH_SECONDS and not known.reason:
+            return Known(known.at, "database does not answer", known.answers)
+        return known
+
+    def _want(self) -> None:
+        if time.monotonic() - self._known.at < FRESH_SECONDS or self._probing_since is not None:
+            return
+        self._wanted = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _stuck(self) -> bool:
+        return self._probing_since is not None and time.monotonic() - self._probing_since > ANSWER_SECONDS
+
+    def _current(self) -> Known:
+        if self._stuck():
+            return Known(self._known.at, "database does not answer", self._known.answers)
+        return self._known
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._wanted)
+                self._wanted, self._probing_since = False, time.monotonic()
+            reason = self._look()
+            answers = self._known.answers if reason else self._ask_others()
+            with self._changed:
+                self._known = Known(time.monotonic(), reason, answers)
+                self._probing_since = None
+                self._changed.notify_all()
+
+    def _look(self) -> str:
+        """Commit something that every commit waits for (disk, standby), and say why that failed."""
+        try:
+            if self._raw is None or self._raw.closed:
+                self._raw = db.connect("health", ANSWER_SECONDS)
+            with self._raw.cursor() as cursor:
+                cursor.execute(_COMMIT)
+                row = cursor.fetchone()
+        except psycopg2.Error as error:
+            if self._raw is not None:
+                self._raw.close()
+            return f"database: {(str(error).strip() or 'away').splitlines()[0]}"
+        if row is None or row[0] == "on":
+            return "database is read-only"
+        notices = list(self._raw.notices)
+        self._raw.notices.clear()
+        return "standby does not confirm commits" if any("synchronous rep" in notice for notice in notices) else ""
+
+    def _ask_others(self) -> dict[str, str]:
+        answers = dict(self._known.answers)
+        for name, probe in _probes.items():
+            try:
+                answers[name] = probe()
+            except Exception:  # whatever it was, liveness must not depend on it
+                log.warning("health.probe_failed", probe=name, exc_info=True)
+        return answers
+
+
+watch = Watch()
+
+
+@direct
+def health(_request: HttpRequest) -> JsonResponse:
+    """Alive, and what was last known of the rest. Always 200."""
+    known = watch.last()
+    up = not known.reason
+    mode = known.answers.get("mode", NORMAL)
+    return JsonResponse(
+        {
+            "server": "UP",
+            "db": "UP" if up else "DOWN",
+            "acceptingEvents": "TRUE" if up else "FALSE",
+            "routingEvents": "TRUE" if up and mode == NORMAL else "FALSE",
+            "mode": mode,
+        }
+    )
+
+
+@direct
+def ready(_request: HttpRequest) -> HttpResponse:
+    """200 when an event could be stored now, else 503 with the reason."""
+    known = watch.now()
+    if not known.reason:
+        return HttpResponse("ready", content_type="text/plain")
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return HttpResponse(known.reason, status=503, content_type="text/plain", headers=headers)
+
+
+@direct
+def version(_request: HttpRequest) -> JsonResponse:
+    """The version that runs."""
+    return JsonResponse({"version": VERSION})
+
+
+@direct
+def robots(_request: HttpRequest) -> HttpResponse:
+    """Nothing here is for crawlers."""
+    return HttpResponse("User-agent: *\nDisallow: /\n", content_type="text/plain")
