@@ -23,12 +23,12 @@ INSERT INTO destinations_checkpoint (claim_id, seq, lanes) SELECT id, %(seq)s, %
 """
 
 _ROWS = """
-INSERT INTO destinations_delivery (connection_id, lane, user_key, xid, position, day, message_id, state, reason, attempts,
-    first_failed_at, next_attempt_at, payload, request, response, created_at, updated_at)
+INSERT INTO destinations_delivery (connection_id, lane, user_key, xid, position, day, message_id, state, reason,
+    attempts, first_failed_at, next_attempt_at, payload, request, response, created_at, updated_at)
 SELECT v.*, now(), now() FROM (VALUES %s) v
 ON CONFLICT (connection_id, xid, position) DO UPDATE SET state = excluded.state, reason = excluded.reason,
-    attempts = excluded.attempts, first_failed_at = excluded.first_failed_at, next_attempt_at = excluded.next_attempt_at,
-    payload = excluded.payload, request = excluded.request, response = excluded.response, updated_at = now()
+    attempts = excluded.attempts, first_failed_at = excluded.first_failed_at,
+    next_attempt_at = excluded.next_attempt_at, payload = excluded.payload, request = excluded.request, response = excluded.response, updated_at = now()
 """
 _ROW = (
     "(%s::bigint, %s::smallint, %s, %s::bigint, %s::int, %s::date, %s, %s, %s, %s::int,"
@@ -36,7 +36,8 @@ _ROW = (
 )
 
 _ATTEMPTS = """
-INSERT INTO destinations_attempt (connection_id, xid, position, message_id, at, status, outcome, error, response, duration_ms)
+INSERT INTO destinations_attempt (connection_id, xid, position, message_id, at, status, outcome, error, response,
+    duration_ms)
 VALUES %s
 """
 

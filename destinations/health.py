@@ -66,7 +66,8 @@ def close_breaker(raw: Connection, destination_id: int) -> bool:
         raw,
         "WITH closed AS ("
         "  UPDATE destinations_health h SET breaker = 'closed', opened_at = NULL, probe_at = NULL, probes_failed = 0,"
-        "    streak = '{}' FROM (SELECT * FROM destinations_health WHERE destination_id = %(destination)s FOR UPDATE) old"
+        "    streak = '{}'"
+        "  FROM (SELECT * FROM destinations_health WHERE destination_id = %(destination)s FOR UPDATE) old"
         "  WHERE h.destination_id = old.destination_id AND h.breaker <> 'closed'"
         "  RETURNING h.destination_id, now() - old.opened_at AS outage),"
         " shifted AS ("

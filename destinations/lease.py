@@ -62,7 +62,8 @@ class Database:
 
     def stop(self) -> None:
         """End the thread and the connection with it."""
-        self._thread.submit(lambda: self._raw and self._raw.close())
+        if self._raw is not None:
+            self._thread.submit(self._raw.close)
         self._thread.shutdown()
 
 

@@ -12,6 +12,7 @@ from destinations import control, doorbell, health, reader
 from destinations.breaker import Streak, Verdict
 from destinations.control import Control
 from destinations.courier import Courier
+from destinations.lanes import ClaimedLane
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.plugins.base import BuildError
 from destinations.reader import Owed
@@ -34,7 +35,14 @@ class Link:
     """Forwards the lanes of one lease. `senders` requests are in flight at most."""
 
     def __init__(
-        self, database: Database, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler, senders: int
+        self,
+        database: Database,
+        destination_id: int,
+        lease: Lease,
+        seen: Control,
+        sender: Sender,
+        settler: Settler,
+        senders: int,
     ) -> None:
         self._database = database
         self._destination_id = destination_id
@@ -81,7 +89,7 @@ class Link:
             await asyncio.to_thread(doorbell.call, self._destination_id)
         await self._adopt(taken)
 
-    async def _adopt(self, taken: list[reader.ClaimedLane]) -> None:
+    async def _adopt(self, taken: list[ClaimedLane]) -> None:
         """Take up new lanes: first the held users whose head is due."""
         if taken:
             self._settler.held.update(await self._database.run(reader.held_counts, taken))
@@ -124,7 +132,11 @@ class Link:
         seen = await self._database.run(control.read, self._destination_id)
         if seen is None:
             raise LeaseLost("destination deleted")
-        self._outdated = (seen.config, seen.type, seen.retry) != (self._control.config, self._control.type, self._control.retry)
+        self._outdated = (seen.config, seen.type, seen.retry) != (
+            self._control.config,
+            self._control.type,
+            self._control.retry,
+        )
         self._control, self._wanted = seen, seen.wanted(self._sender.names)
         self._sender.keep_rate(seen.rate_limit, seen.claims)
         await asyncio.to_thread(doorbell.mark_running, self._destination_id)
@@ -133,7 +145,7 @@ class Link:
             await self._adopt(await self._lease.take(self._room()))
 
     async def _retry_due(self) -> None:
-        """Queue the rows of held users whose head is due, but of nobody whose rows are still on their way to the database."""
+        """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
         lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
         unwritten = {(row.connection_id, row.user_key) for row in self._settler.changes.rows.values()}
         before = self._courier.users()
@@ -155,11 +167,9 @@ class Link:
             self._admit(owed)
         return bool(events)
 
-    def _may_read(self, lane: reader.ClaimedLane) -> bool:
+    def _may_read(self, lane: ClaimedLane) -> bool:
         return (
-            lane.id not in self._stopped
-            and lane.progress.span < LANE_SPAN
-            and self._settler.held[lane.id] < LANE_ROWS
+            lane.id not in self._stopped and lane.progress.span < LANE_SPAN and self._settler.held[lane.id] < LANE_ROWS
         )
 
     def _admit(self, owed: Owed) -> None:
@@ -243,7 +253,7 @@ class Link:
         await self._lease.close()
 
     async def _hand_over(self) -> bool:
-        """Release the lanes with nothing in flight and nothing unwritten: others need not wait for a hanging request."""
+        """Release the lanes with nothing in flight or unwritten: others need not wait for a hanging request."""
         flying = {owed.lane.id for owed in self._courier.flying.values()}
         failed = {failure.owed.lane.id for failure in self._settler.failures.values()}
         idle = [lane_id for lane_id in self._lease.lanes if lane_id not in flying | failed]

@@ -1,4 +1,4 @@
-"""Destinations, connections, lanes with their cursors, and the rows of events that are not simply behind or ahead of one.
+"""Destinations, connections, lanes with their cursors, and the rows of events not simply behind or ahead of one.
 
 Lanes, claims and checkpoints are changed only by destinations.lanes and destinations.checkpoint, in SQL.
 """
@@ -61,7 +61,8 @@ class Health(models.Model):
             models.CheckConstraint(name="health_state_known", condition=models.Q(state__in=["ok", "held", "paused"])),
             models.CheckConstraint(
                 name="health_breaker_open_has_probe",
-                condition=models.Q(breaker="closed", probe_at=None) | models.Q(breaker__in=["open", "half_open"], probe_at__isnull=False),
+                condition=models.Q(breaker="closed", probe_at=None)
+                | models.Q(breaker__in=["open", "half_open"], probe_at__isnull=False),
             ),
         ]
 
@@ -173,7 +174,8 @@ class Delivery(models.Model):
             models.UniqueConstraint(name="delivery_once", fields=["connection", "xid", "position"]),
             models.CheckConstraint(
                 name="delivery_failed_has_next_attempt",
-                condition=models.Q(state="failed", next_attempt_at__isnull=False) | (~models.Q(state="failed") & models.Q(next_attempt_at=None)),
+                condition=models.Q(state="failed", next_attempt_at__isnull=False)
+                | (~models.Q(state="failed") & models.Q(next_attempt_at=None)),
             ),
             models.CheckConstraint(
                 name="delivery_state_known",

@@ -51,9 +51,7 @@ async def probe(
     return False
 
 
-async def _heads(
-    database: Database, lease: Lease, seen: Control, sender: Sender, settler: Settler
-) -> list[Owed]:
+async def _heads(database: Database, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> list[Owed]:
     """The first event to send of each lane: of users who are not held, else of held users whose turn it is."""
     wanted = seen.wanted(sender.names)
     lanes = [lane for lane in lease.lanes.values() if wanted[lane.connection_id].active]

@@ -83,7 +83,12 @@ class Progress:
 
     @classmethod
     def stored(
-        cls, cursor: Place, day: str, beyond: Iterable[Iterable[int]], counts: tuple[int, int, int], filtered: Mapping[str, int]
+        cls,
+        cursor: Place,
+        day: str,
+        beyond: Iterable[Iterable[int]],
+        counts: tuple[int, int, int],
+        filtered: Mapping[str, int],
     ) -> "Progress":
         """Progress as a lane's row keeps it; counts are (delivered, aborted, skipped)."""
         places = {(xid, position) for xid, position in beyond}

@@ -176,5 +176,16 @@ def unsettled(raw: Connection, lanes: Iterable[ClaimedLane]) -> bool:
 def _row_owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:
     _, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at = row
     return Owed(
-        lane, (xid, position), day.isoformat(), message_id, user_key, payload, received_at, True, True, None, attempts, first_failed_at
+        lane,
+        (xid, position),
+        day.isoformat(),
+        message_id,
+        user_key,
+        payload,
+        received_at,
+        True,
+        True,
+        None,
+        attempts,
+        first_failed_at,
     )

@@ -7,7 +7,6 @@ a destination does.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from destinations import registry
 from destinations.control import Control
@@ -27,7 +26,9 @@ class PluginBroken(Exception):
 class Sender:
     """Sends events of one link to its destination."""
 
-    def __init__(self, seen: Control, client: HttpClient, clock: Callable[[], datetime], timeout_seconds: float) -> None:
+    def __init__(
+        self, seen: Control, client: HttpClient, clock: Callable[[], datetime], timeout_seconds: float
+    ) -> None:
         self._control = seen
         self._client = client
         self._clock = clock
@@ -56,7 +57,7 @@ class Sender:
             return self._plugin.build(owed.payload, owed.event, self._control.config, context)
         except BuildError:
             raise
-        except Exception as error:  # noqa: BLE001 - a plugin's defect costs its event, not the link
+        except Exception as error:
             raise BuildError(f"the {self._control.type} plugin failed: {type(error).__name__}") from error
 
     async def send(self, owed: Owed, request: Request) -> Answer:
@@ -93,5 +94,5 @@ class Sender:
 def _plugin(name: str) -> Plugin:
     try:
         return registry.plugin(name)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin's import does
+    except Exception as error:
         raise PluginBroken(f"{name} plugin cannot be imported: {type(error).__name__}: {error}") from error

@@ -70,7 +70,8 @@ class Settler:
 
     def keep_failures(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
         """The failures were the users' own: write them. Returns the users now held, and those who may go on."""
-        held, free = [], []
+        held: list[tuple[int, str]] = []
+        free: list[tuple[int, str]] = []
         for user, failure in self.failures.items():
             (held if self._keep(failure) else free).append(user)
         self.failures.clear()

@@ -1,4 +1,4 @@
-"""The SQL by which events enter the log: one autocommit statement a group, so a stopped client cannot hold the horizon."""
+"""The SQL by which events enter the log: one autocommit statement a group, so no stopped client holds the horizon."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 # Copies that arrive on both sides of midnight go to different partitions, whose inserts cannot see each other.
-# Within a minute of midnight every id also enters one unpartitioned table, where they collide. No statement runs a minute.
+# Within a minute of midnight every id also enters one unpartitioned table, where they collide; no statement runs longer.
 _NEAR_MIDNIGHT = "extract(epoch FROM now())::bigint % 86400 NOT BETWEEN 60 AND 86339"
 
 # The look at yesterday is a scalar subquery on purpose: a join would be free to scan the whole partition.

@@ -6,11 +6,16 @@ so there are no late acks, no countdowns and no result backend.
 
 import os
 
+import billiard.pool
 from celery import Celery
 from celery.signals import setup_logging
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
+
+# On a warm shutdown a child that has just finished a task waits until the parent has noted its result, which the
+# parent no longer does then: 30 s by default at nearly every stop under load. We keep no results; one second is enough.
+billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
 
 FORWARD_QUEUE = "forward"
 ALERTS_QUEUE = "alerts"

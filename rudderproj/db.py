@@ -1,6 +1,6 @@
 """Raw psycopg2 connections for the two hot paths: the event log's writer and a link's reads and checkpoints.
 
-Everything else uses the ORM. A connection belongs to one thread; autocommit, so that no transaction outlives a statement.
+Everything else uses the ORM. A connection belongs to one thread; autocommit, so no transaction outlives a statement.
 """
 
 from typing import cast

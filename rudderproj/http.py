@@ -1,4 +1,4 @@
-"""The one outbound HTTP client: bounded in time and answer size, no redirects, no proxies, guarded by rudderproj.egress.
+"""The one outbound HTTP client: bounded in time and answer size, no redirects or proxies, guarded by rudderproj.egress.
 
 Must never follow a redirect, raise for what a server does, or log a body.
 """

@@ -14,7 +14,7 @@ from rudderproj.env import EnvError, read
 try:
     ENV: dict[str, Any] = read()
 except EnvError as error:
-    print(f"rudderproj: {error}", file=sys.stderr)
+    sys.stderr.write(f"rudderproj: {error}\n")
     raise SystemExit(2) from None
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: a committed database with its single rows, and the environment of a process of ours."""
+"""Fixtures for every test: a committed database with its single rows, and the environment of a process of ours."""
 
 import os
 from collections.abc import Iterator
