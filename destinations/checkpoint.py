@@ -28,7 +28,8 @@ INSERT INTO destinations_delivery (connection_id, lane, user_key, xid, position,
 SELECT v.*, now(), now() FROM (VALUES %s) v
 ON CONFLICT (connection_id, xid, position) DO UPDATE SET state = excluded.state, reason = excluded.reason,
     attempts = excluded.attempts, first_failed_at = excluded.first_failed_at,
-    next_attempt_at = excluded.next_attempt_at, payload = excluded.payload, request = excluded.request, response = excluded.response, updated_at = now()
+    next_attempt_at = excluded.next_attempt_at, payload = excluded.payload,
+    request = excluded.request, response = excluded.response, updated_at = now()
 """
 _ROW = (
     "(%s::bigint, %s::smallint, %s, %s::bigint, %s::int, %s::date, %s, %s, %s, %s::int,"

@@ -18,7 +18,8 @@ SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.r
     (SELECT count(*) FROM destinations_claim WHERE destination_id = d.id) AS claims,
     coalesce((SELECT jsonb_object_agg(c.id, jsonb_build_object('active', c.enabled AND d.enabled, 'gaps', coalesce(
         (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid)) FROM destinations_gap g
-         WHERE g.connection_id = c.id), '[]'))) FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections
+         WHERE g.connection_id = c.id), '[]')))
+        FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections
 FROM destinations_destination d JOIN destinations_health h ON h.destination_id = d.id
 WHERE d.id = %s
 """

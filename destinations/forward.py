@@ -14,7 +14,7 @@ import structlog
 import uvloop
 from django.conf import settings
 
-from destinations import control, doorbell, health, lanes, reader
+from destinations import control, doorbell, health, lanes, owner, reader
 from destinations.control import Control
 from destinations.lease import Database, Lease, LeaseLost
 from destinations.link import Link
@@ -119,7 +119,7 @@ class Forwarder:
         if probing and not await self._database.run(health.start_probe, destination_id):
             return False
         lease = await Lease.open(
-            self._database, destination_id, settings.NODE_ID, seen.slots(self._limits.share), self._limits.claim_seconds
+            self._database, destination_id, owner.me(), seen.slots(self._limits.share), self._limits.claim_seconds
         )
         if lease is None:
             return False

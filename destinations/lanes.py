@@ -12,6 +12,7 @@ import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
+from destinations.owner import is_dead
 from destinations.progress import Progress
 
 # KEY SHARE does not get in the way of a renewal, but whoever takes over must wait for it.
@@ -154,7 +155,7 @@ def revoke(raw: Connection, destination_id: int) -> None:
 
 
 def recover(raw: Connection, destination_id: int) -> int:
-    """Free the lanes of claims that ran out, as of their last checkpoints; returns how many claims.
+    """Free the lanes of claims that ran out or whose owner is dead, as of their last checkpoints; how many claims.
 
     Two statements in one transaction: the second must see what a holder wrote before the first had the lock.
     """
@@ -162,11 +163,11 @@ def recover(raw: Connection, destination_id: int) -> int:
     try:
         with raw, raw.cursor() as cursor:
             cursor.execute(
-                "SELECT id FROM destinations_claim WHERE destination_id = %s AND expires_at <= clock_timestamp()"
-                " FOR UPDATE SKIP LOCKED",
+                "SELECT id, owner, expires_at <= clock_timestamp() FROM destinations_claim"
+                " WHERE destination_id = %s FOR UPDATE SKIP LOCKED",
                 [destination_id],
             )
-            tokens = [row[0] for row in cursor.fetchall()]
+            tokens = [token for token, owner, expired in cursor.fetchall() if expired or is_dead(owner)]
             if tokens:
                 cursor.execute(_FOLD, {"tokens": tokens, "destination": destination_id})
                 cursor.execute("DELETE FROM destinations_checkpoint WHERE claim_id = ANY(%s)", [tokens])

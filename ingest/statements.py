@@ -6,7 +6,8 @@ from typing import NamedTuple
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 # Copies that arrive on both sides of midnight go to different partitions, whose inserts cannot see each other.
-# Within a minute of midnight every id also enters one unpartitioned table, where they collide; no statement runs longer.
+# Within a minute of midnight every id also enters one unpartitioned table, where copies collide. No statement runs
+# that long.
 _NEAR_MIDNIGHT = "extract(epoch FROM now())::bigint % 86400 NOT BETWEEN 60 AND 86339"
 
 # The look at yesterday is a scalar subquery on purpose: a join would be free to scan the whole partition.
