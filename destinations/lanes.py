@@ -157,21 +157,25 @@ def revoke(raw: Connection, destination_id: int) -> None:
 def recover(raw: Connection, destination_id: int) -> int:
     """Free the lanes of claims that ran out or whose owner is dead, as of their last checkpoints; how many claims.
 
-    Two statements in one transaction: the second must see what a holder wrote before the first had the lock.
+    A claim that ran out cannot be renewed and a dead owner stays dead, so what is found without a lock stays true. Two
+    statements in one transaction: the second must see what a holder wrote before the first had the lock.
     """
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, owner, expires_at <= clock_timestamp() FROM destinations_claim WHERE destination_id = %s",
+            [destination_id],
+        )
+        over = [token for token, owner, expired in cursor.fetchall() if expired or is_dead(owner)]
+    if not over:
+        return 0
     raw.autocommit = False
     try:
         with raw, raw.cursor() as cursor:
-            cursor.execute(
-                "SELECT id, owner, expires_at <= clock_timestamp() FROM destinations_claim"
-                " WHERE destination_id = %s FOR UPDATE SKIP LOCKED",
-                [destination_id],
-            )
-            tokens = [token for token, owner, expired in cursor.fetchall() if expired or is_dead(owner)]
-            if tokens:
-                cursor.execute(_FOLD, {"tokens": tokens, "destination": destination_id})
-                cursor.execute("DELETE FROM destinations_checkpoint WHERE claim_id = ANY(%s)", [tokens])
-                cursor.execute("DELETE FROM destinations_claim WHERE id = ANY(%s)", [tokens])
+            cursor.execute("SELECT id FROM destinations_claim WHERE id = ANY(%s) FOR UPDATE", [over])
+            tokens = [row[0] for row in cursor.fetchall()]
+            cursor.execute(_FOLD, {"tokens": tokens, "destination": destination_id})
+            cursor.execute("DELETE FROM destinations_checkpoint WHERE claim_id = ANY(%s)", [tokens])
+            cursor.execute("DELETE FROM destinations_claim WHERE id = ANY(%s)", [tokens])
             return len(tokens)
     finally:
         if not raw.closed:
