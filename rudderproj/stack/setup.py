@@ -5,7 +5,6 @@ Owns the lock that lets one of several starting machines do it. Must never run w
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,7 +75,7 @@ def _manage(data: DataDir, environ: dict[str, str], *arguments: str) -> str:
         )
         answer = process.communicate()[0]
     if process.returncode != 0:
-        raise StackError(f"`manage.py {arguments[0]}` failed: {last_line(log)} (see {os.path.relpath(log)})")
+        raise StackError(f"`manage.py {arguments[0]}` failed: {last_line(log)} (see {log})")
     return answer
 
 
