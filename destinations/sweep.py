@@ -16,11 +16,11 @@ RETURNING id
 
 _WORK = """
 WITH newest AS MATERIALIZED (
-    SELECT s.id AS source_id, lane AS number, e.xid, e.position
+    SELECT s.id AS source_id, n.number, e.xid, e.position
     FROM (SELECT DISTINCT source_id AS id FROM destinations_connection) s
-    CROSS JOIN generate_series(0, 63) lane
+    CROSS JOIN generate_series(0, 63) n (number)
     CROSS JOIN LATERAL (
-        SELECT e.xid, e.position FROM ingest_event e WHERE e.source_id = s.id AND e.lane = lane
+        SELECT e.xid, e.position FROM ingest_event e WHERE e.source_id = s.id AND e.lane = n.number
         ORDER BY e.xid DESC, e.position DESC LIMIT 1) e
 ),
 heads AS (

@@ -4,6 +4,7 @@ Celery is a doorbell: messages carry ids, never events. Losing, repeating or reo
 so there are no late acks, no countdowns and no result backend.
 """
 
+import logging
 import os
 
 import billiard.pool
@@ -28,6 +29,7 @@ app.conf.update(
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
     worker_send_task_events=True,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
@@ -45,6 +47,9 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["ingest", "destinations", "alerts"])
+# A ring is not worth two lines: what came of it is logged by whoever does the work.
+for _chatty in ("celery.app.trace", "celery.worker.strategy"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 
 @setup_logging.connect
