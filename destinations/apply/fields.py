@@ -18,7 +18,7 @@ def text(most: int) -> Reader:
 
     def read(value: Any) -> str:
         if not isinstance(value, str):
-            raise ValueError("expected text")
+            raise ValueError("expected text")  # noqa: TRY004
         if not value or value != value.strip() or re.search(r"[\x00-\x1f\x7f]", value):
             raise ValueError("expected text, not empty, without spaces around it or control characters")
         if len(value) > most:

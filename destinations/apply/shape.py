@@ -112,7 +112,7 @@ class _Reading:
             self.problems.append(f"{at(path, 'sources')}: expected a list of source names")
             return None
         place = at(path, "sources")
-        read = {index: _SOURCE["name"] for index in range(len(entry["sources"]))}
+        read = dict.fromkeys(range(len(entry["sources"])), _SOURCE["name"])
         found = self.values(place, dict(enumerate(entry["sources"])), read)
         return list(dict.fromkeys(found.values()))
 
@@ -168,15 +168,15 @@ class _Reading:
 
 def repeated(wanted: Wanted) -> list[str]:
     """A problem for each name or write key that the file gives to two entries."""
-    places = [(item.path, "name", f"{type(item).__name__} {item.name}") for item in [*wanted.sources, *wanted.destinations]]
-    places += [(item.path, "write_key", f"key {item.write_key}") for item in wanted.sources if item.write_key]
-    first: dict[str, str] = {}
-    problems = []
-    for path, key, identity in places:
-        if identity in first and not identity.endswith(" "):
-            problems.append(f"{at(path, key)}: the same as {at(first[identity], key)}")
-        first.setdefault(identity, path)
-    return problems
+    named = [("source", source.name, at(source.path, "name")) for source in wanted.sources]
+    named += [("destination", destination.name, at(destination.path, "name")) for destination in wanted.destinations]
+    named += [("key", source.write_key or "", at(source.path, "write_key")) for source in wanted.sources]
+    first: dict[tuple[str, str], str] = {}
+    return [
+        f"{place}: the same as {first[kind, value]}"
+        for kind, value, place in named
+        if value and first.setdefault((kind, value), place) != place
+    ]
 
 
 def _readers(aliases: dict[str, str]) -> dict[str, Reader]:

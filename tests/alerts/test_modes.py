@@ -8,7 +8,7 @@ from alerts import modes
 from alerts.models import ModeChange
 from tests.race import together
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committed")
 
 
 def history() -> list[tuple[str, str, str, str]]:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from alerts import processes
 from alerts.models import Process
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committed")
 
 BEATING = """
 import django; django.setup()
@@ -28,27 +27,18 @@ input()
 NODE = f"{socket.gethostname()}-web"
 
 
-def database_url() -> str:
-    wanted = connection.get_connection_params()
-    return (
-        f"postgres://{wanted.get('user', '')}:{wanted.get('password', '')}@/{wanted['dbname']}"
-        f"?host={wanted.get('host', '')}&port={wanted.get('port', '')}"
-    )
-
-
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(process_env: dict[str, str]) -> Iterator[Start]:
     """Start processes that beat as `web`; a line on their standard input ends them."""
     started = []
 
     def begin(**environ: str) -> subprocess.Popen[bytes]:
-        environ = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "rudderproj.settings"} | environ
         process = subprocess.Popen(
             [sys.executable, "-c", BEATING],
-            env=os.environ | environ,
+            env=process_env | {"DJANGO_SETTINGS_MODULE": "rudderproj.settings"} | environ,
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
