@@ -5,7 +5,6 @@ Owns the process's event loop, HTTP client and database thread, made on first us
 
 import asyncio
 import os
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -88,10 +87,11 @@ class Forwarder:
         self._runner.close()
 
     async def _forward(self, destination_id: int) -> bool:
-        started = time.monotonic()
         await asyncio.to_thread(doorbell.mark_running, destination_id)
         try:
             progressed = await self._link(destination_id)
+            if progressed is None:
+                return False  # the mark stays until it fades: rings for a stopped destination would cost a link each
             await asyncio.to_thread(doorbell.mark_idle, destination_id)
             # Looked at after the mark: whatever is stored from now on rings by itself.
             return progressed and await self._database.run(reader.has_work, destination_id, unsettled=False)
@@ -100,29 +100,27 @@ class Forwarder:
             await self._database.close()
             await asyncio.to_thread(doorbell.mark_idle, destination_id)
             return False
-        finally:
-            log.debug("link.ended", destination_id=destination_id, seconds=time.monotonic() - started)
 
-    async def _link(self, destination_id: int) -> bool:
-        """Serve or probe, as the destination's state wants it; True when something was settled."""
+    async def _link(self, destination_id: int) -> bool | None:
+        """Serve or probe, as the destination's state wants it: whether something was settled, None if nothing may be."""
         seen = await self._database.run(control.read, destination_id)
         if seen is None or seen.stopped_because:
-            return False
+            return None
         try:
             sender = Sender(seen, self._client, utc_now, self._limits.timeout_seconds)
         except PluginBroken as error:
             log.exception("plugin.import_failed", destination=seen.name)
             await self._database.run(health.hold, destination_id, str(error))
-            return False
+            return None
         await self._database.run(lanes.recover, destination_id)
         probing = seen.breaker != "closed"
         if probing and not await self._database.run(health.start_probe, destination_id):
-            return False
+            return None
         lease = await Lease.open(
             self._database, destination_id, owner.me(), seen.slots(self._limits.share), self._limits.claim_seconds
         )
         if lease is None:
-            return False
+            return None
         settler = Settler(RetryPolicy.of(seen.retry, self._limits.retry), seen.streak_so_far(), sender.mask, utc_now)
         if probing:
             return await probe(self._database, destination_id, lease, seen, sender, settler)

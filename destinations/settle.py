@@ -69,7 +69,7 @@ class Settler:
         return False
 
     def keep_failures(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-        """The failures were the users' own: write them. Returns the users now held, and those who may go on."""
+        """The failures were the users' own: write them. Returns whose later events become rows, and who may go on."""
         held: list[tuple[int, str]] = []
         free: list[tuple[int, str]] = []
         for user, failure in self.failures.items():
@@ -108,7 +108,7 @@ class Settler:
         self.changes.put(_row(owed, "delivered", "", attempts=owed.attempts + 1, first_failed_at=owed.first_failed_at))
 
     def _keep(self, failure: Failure) -> bool:
-        """Write one failure; True when the user is held by it."""
+        """Write one failure; True when the user's later events must become rows."""
         owed, answer = failure.owed, failure.answer
         if failure.outcome is Outcome.REFUSED:
             self._abort(owed, describe(answer), failure)
@@ -118,7 +118,7 @@ class Settler:
         if self.policy.is_exhausted(attempts, since, failure.at):
             self._abort(owed, f"given up after {attempts} attempts: {describe(answer)}", failure)
             self.changes.given_up.append((owed.lane.connection_id, owed.lane.number, owed.user_key, since))
-            return False
+            return True  # the followers inherit the window, as rows
         delay = self.policy.delay(attempts, retry_after_seconds(answer, failure.at), random.random)
         self.changes.put(
             _row(
