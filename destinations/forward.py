@@ -112,14 +112,17 @@ class Forwarder:
             log.exception("plugin.import_failed", destination=seen.name)
             await self._database.run(health.hold, destination_id, str(error))
             return None
-        await self._database.run(lanes.recover, destination_id)
         probing = seen.breaker != "closed"
-        if probing and not await self._database.run(health.start_probe, destination_id):
+        if probing and not seen.probe_due:
             return None
+        await self._database.run(lanes.recover, destination_id)
         lease = await Lease.open(
             self._database, destination_id, owner.me(), seen.slots(self._limits.share), self._limits.claim_seconds
         )
         if lease is None:
+            return None
+        if probing and not await self._database.run(health.start_probe, destination_id):
+            await lease.close()
             return None
         settler = Settler(RetryPolicy.of(seen.retry, self._limits.retry), seen.streak_so_far(), sender.mask, utc_now)
         if probing:

@@ -21,6 +21,7 @@ from destinations.settle import Settler
 
 PROBES = 3
 LANES = 16  # looked at for heads
+LANE_EVENTS = 20  # looked at in each: the first may be settled already
 LONE_FAILURES = 3  # a single head that failed so often becomes a row
 
 
@@ -56,8 +57,9 @@ async def _heads(database: Database, lease: Lease, seen: Control, sender: Sender
     wanted = seen.wanted(sender.names)
     lanes = [lane for lane in lease.lanes.values() if wanted[lane.connection_id].active]
     heads: dict[int, Owed] = {}
-    for owed in await database.run(reader.next_events, [(lane, 1) for lane in lanes]):
-        owed.lane.progress.read(owed.place, owed.day)
+    for owed in await database.run(reader.next_events, [(lane, LANE_EVENTS) for lane in lanes]):
+        if owed.lane.id in heads or not owed.lane.progress.read(owed.place, owed.day):
+            continue
         owed.event = orjson.loads(owed.payload or "{}")
         if reason := unwanted(owed.event or {}, owed.place[0], wanted[owed.lane.connection_id]):
             settler.filtered(owed, reason)
