@@ -59,6 +59,9 @@ def complete(environ: dict[str, str], chosen: Settings, data: DataDir) -> dict[s
     if is_loopback(chosen.web_host):
         # Open only as long as nobody else can reach them.
         defaults |= {"INBOX_ENABLED": "1", "EGRESS_ALLOW": "127.0.0.0/8,::1/128"}
+    elif chosen.web_host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
+        shown = f"[{chosen.web_host}]" if ":" in chosen.web_host else chosen.web_host
+        defaults["ALLOWED_HOSTS"] = f"localhost,127.0.0.1,[::1],{shown}"
     whole = environ | {name: value for name, value in defaults.items() if not environ.get(name)}
     whole["DATA_DIR"] = str(data.root)
     whole.setdefault("FLOWER_BASIC_AUTH", f"{whole['FLOWER_USER']}:{whole['FLOWER_PASSWORD']}")

@@ -52,6 +52,12 @@ def test_a_start_that_others_can_reach_opens_neither(data: DataDir) -> None:
     assert "INBOX_ENABLED" not in whole
 
 
+def test_the_address_it_listens_on_is_an_allowed_host(data: DataDir) -> None:
+    mine = {"WEB_HOST": "10.1.2.3"}
+    whole = environment.complete(mine, environment.settings(mine), data)
+    assert whole["ALLOWED_HOSTS"] == "localhost,127.0.0.1,[::1],10.1.2.3"
+
+
 def test_what_the_user_set_wins(data: DataDir) -> None:
     mine = {"SECRET_KEY": "mine", "INBOX_ENABLED": "0", "EGRESS_ALLOW": "10.0.0.0/8", "FLOWER_USER": "eve"}
     whole = environment.complete(mine, environment.settings(mine), data)
