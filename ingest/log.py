@@ -50,15 +50,19 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="event-log-writer", daemon=True)
         self._thread.start()
 
+    def submit(self, events: Sequence[NewEvent], rejections: Sequence[Rejection] = ()) -> "Future[int]":
+        """Have both stored; the future is done after COMMIT, or has the exception that append raises."""
+        request = _Request(events, rejections)
+        self._queue.put(request)
+        return request.stored
+
     def append(self, events: Sequence[NewEvent], rejections: Sequence[Rejection] = ()) -> int:
         """Store both, return after COMMIT how many events were new in the group that carried them.
 
         Raises LogUnavailable: not stored, or unknown (sending again is safe, duplicates are dropped).
         """
-        request = _Request(events, rejections)
-        self._queue.put(request)
         try:
-            return request.stored.result(timeout=settings.ENV["INGEST_COMMIT_TIMEOUT_SECONDS"] + 1)
+            return self.submit(events, rejections).result(timeout=settings.ENV["INGEST_COMMIT_TIMEOUT_SECONDS"] + 1)
         except TimeoutError:
             raise LogUnavailable("commit timed out") from None
 
@@ -174,6 +178,11 @@ def writer() -> Writer:
         if _writer is None:
             _writer = Writer()
         return _writer
+
+
+def submit(events: Sequence[NewEvent], rejections: Sequence[Rejection] = ()) -> "Future[int]":
+    """Writer.submit of this process's writer."""
+    return writer().submit(events, rejections)
 
 
 def append(events: Sequence[NewEvent], rejections: Sequence[Rejection] = ()) -> int:

@@ -20,10 +20,12 @@ from ingest.address import client_address
 from ingest.config import SourceInfo
 from ingest.decode import TOO_LARGE, BodyError, decode, inflate
 from ingest.validate import BatchError, Reception, Validator, Verdict, format_time
+from rudderproj.web_hooks import Wait, answer_after
 
 logger = structlog.get_logger(__name__)
 
 _MAX_BYTES: int = settings.ENV["INGEST_MAX_BODY_BYTES"]
+_COMMIT_SECONDS: float = settings.ENV["INGEST_COMMIT_TIMEOUT_SECONDS"]
 _TRUSTED = [ipaddress.ip_network(network) for network in settings.ENV["TRUSTED_PROXIES"]]
 
 
@@ -41,6 +43,7 @@ class IngestView(APIView):
     authentication_classes = [auth.HeaderWriteKey]
     http_method_names = ["get", "post", "options"]
     event_type: str | None = None
+    _wait: Wait | None = None
 
     def initial(self, request: Request, *_args: Any, **_kwargs: Any) -> None:
         if request.method == "OPTIONS":
@@ -67,7 +70,7 @@ class IngestView(APIView):
                 return answers.Refusal(exc.status, exc.reason)
             case BatchError():
                 return answers.Refusal(400, str(exc))
-            case log.LogUnavailable():
+            case log.LogUnavailable() | TimeoutError():  # the latter: the log does not even say no
                 return answers.unavailable()
             case RequestDataTooBig():
                 return answers.Refusal(413, TOO_LARGE)
@@ -83,47 +86,60 @@ class IngestView(APIView):
             response = self.shaped(response)
         for name, value in answers.CORS.items():
             response[name] = value
-        return response
+        if self._wait is None:
+            return response
+        wait, self._wait = self._wait, None
+        return answer_after(request._request, response, wait, _COMMIT_SECONDS + 1)
+
+    def store(self, request: Request, verdict: Verdict) -> None:
+        """Have the verdict stored; the answer that the view returns is held back until it is."""
+        weight = sum(len(event.payload) for event in verdict.events)
+        self._wait = Wait(
+            log.submit(verdict.events, verdict.rejections),
+            lambda error: self.finalize_response(request, self.handle_exception(error)),
+            weight,
+        )
+
+    def store_one(self, request: Request, verdict: Verdict) -> HttpResponse:
+        """Store and answer what a single-event route judged."""
+        self.store(request, verdict)
+        for refused in verdict.refused:
+            return answers.plain(answers.Refusal(400, refused.reason))
+        return answers.ok()
+
+    def store_batch(self, request: Request, verdict: Verdict) -> HttpResponse:
+        """Store and answer what a batch route judged."""
+        self.store(request, verdict)
+        return answers.partly(len(verdict.events), verdict.refused) if verdict.refused else answers.ok()
 
     def shaped(self, response: HttpResponse) -> HttpResponse:
         """The form in which this route's clients take an answer."""
         return response
 
     def reception(self, request: Request) -> Reception:
-        meta = request.META
-        if not isinstance(request.auth, SourceInfo):
+        source, meta = request.auth, request._request.META  # DRF's proxy is slow
+        if not isinstance(source, SourceInfo):
             raise TypeError("not authenticated")
         address = client_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), _TRUSTED)
-        return Reception(request.auth, datetime.now(UTC), address, meta.get("HTTP_SENTAT"), self.event_type)
+        return Reception(source, datetime.now(UTC), address, meta.get("HTTP_SENTAT"), self.event_type)
 
     def decoded(self, request: Request) -> Any:
-        return decode(request.body, request.META.get("HTTP_CONTENT_ENCODING", ""), _MAX_BYTES)
-
-
-def _store_one(verdict: Verdict) -> HttpResponse:
-    log.append(verdict.events, verdict.rejections)
-    for refused in verdict.refused:
-        raise answers.Refusal(400, refused.reason)
-    return answers.ok()
-
-
-def _store_batch(verdict: Verdict) -> HttpResponse:
-    log.append(verdict.events, verdict.rejections)
-    return answers.partly(len(verdict.events), verdict.refused) if verdict.refused else answers.ok()
+        plain_request = request._request
+        return decode(plain_request.body, plain_request.META.get("HTTP_CONTENT_ENCODING", ""), _MAX_BYTES)
 
 
 class EventView(IngestView):
     """One event, its type named by the route."""
 
     def post(self, request: Request) -> HttpResponse:
-        return _store_one(_validator.one(self.decoded(request), self.reception(request)))
+        return self.store_one(request, _validator.one(self.decoded(request), self.reception(request)))
 
 
 class BatchView(IngestView):
     """`{"batch": [...]}`, each event naming its type."""
 
     def post(self, request: Request) -> HttpResponse:
-        return _store_batch(_validator.batch(self.decoded(request), self.reception(request)))
+        return self.store_batch(request, _validator.batch(self.decoded(request), self.reception(request)))
 
 
 class BeaconView(BatchView):
@@ -142,7 +158,7 @@ class PixelView(IngestView):
         event = conversions.from_query(
             request.META["QUERY_STRING"], str(self.event_type), format_time(reception.received_at)
         )
-        return _store_one(_validator.one(event, reception))
+        return self.store_one(request, _validator.one(event, reception))
 
     def shaped(self, response: HttpResponse) -> HttpResponse:
         return answers.pixel(response.status_code, dict(response.items()))
@@ -164,7 +180,7 @@ class WebhookView(IngestView):
 
     def _store(self, request: Request, value: Any) -> HttpResponse:
         events = conversions.from_webhook(value, _new_id)
-        return _store_batch(_validator.batch({"batch": events}, self.reception(request)))
+        return self.store_batch(request, _validator.batch({"batch": events}, self.reception(request)))
 
 
 class DiscardView(IngestView):

@@ -81,7 +81,13 @@ class Variable:
 
 
 VARIABLES = (
-    Variable("DATABASE_URL", "", _url("postgres", "postgresql"), "PostgreSQL 14 to 18; empty: `make run` starts its own", True),
+    Variable(
+        "DATABASE_URL",
+        "",
+        _url("postgres", "postgresql"),
+        "PostgreSQL 14 to 18; empty: `make run` starts its own",
+        True,
+    ),
     Variable(
         "CELERY_BROKER_URL",
         "redis://127.0.0.1:6379/0",
@@ -97,9 +103,9 @@ VARIABLES = (
     Variable("TRUSTED_PROXIES", "", _networks, "networks whose `X-Forwarded-For` is believed"),
     Variable("WEB_HOST", "127.0.0.1", _text, "address the web process listens on"),
     Variable("WEB_PORT", "8080", _positive, "port the web process listens on"),
-    Variable("WEB_THREADS", "32", _positive, "requests one web process works on at once"),
-    Variable("WEB_WAITING", "1000", _positive, "requests that may wait for a thread; more are answered 503 at once"),
-    Variable("WEB_BODY_MEMORY_BYTES", str(256 * 1024 * 1024), _positive, "memory for bodies still arriving"),
+    Variable("WEB_THREADS", "8", _positive, "requests Django works on at once; waiting for a commit takes no thread"),
+    Variable("WEB_WAITING", "1000", _positive, "requests that may wait for a thread or a commit; more are answered 503"),
+    Variable("WEB_BODY_MEMORY_BYTES", str(256 * 1024 * 1024), _positive, "memory for requests; more are answered 503"),
     Variable("FLOWER_PORT", "5555", _positive, "port of Flower"),
     Variable("FLOWER_USER", "admin", _text, "login of Flower"),
     Variable("FLOWER_PASSWORD", "", _text, "password of Flower", True),
@@ -108,6 +114,7 @@ VARIABLES = (
     Variable("NODE_ID", "", _text, "identity of this process; empty: host name and process id"),
     Variable("LOG_LEVEL", "INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "least severe log line written"),
     Variable("INBOX_ENABLED", "0", _switch, "serve `/inbox/`, which shows delivered events to anyone: local use only"),
+    Variable("INBOX_URL", "", _url("http", "https"), "where workers reach the web process; empty: WEB_HOST and WEB_PORT"),
     Variable("EGRESS_ALLOW", "", _networks, "private networks (CIDR) that destinations may be reached in"),
     Variable("INGEST_MAX_BODY_BYTES", str(10 * 1024 * 1024), _positive, "largest request body, after inflating"),
     Variable("INGEST_MAX_DEPTH", "64", _positive, "deepest nesting of an event"),
@@ -117,7 +124,12 @@ VARIABLES = (
     Variable("FORWARD_BUDGET_SECONDS", "5", _seconds, "how long one link works before it rings the next"),
     Variable("FORWARD_CLAIM_SECONDS", "10", _seconds, "life of a claim that is not renewed"),
     Variable("FORWARD_SHARE", "2", _positive, "links that may share one destination's lanes at the same time"),
-    Variable("FORWARD_CONCURRENCY", "64", _positive, "users one link sends for at the same time, unless the destination sets it"),
+    Variable(
+        "FORWARD_CONCURRENCY",
+        "64",
+        _positive,
+        "users one link sends for at the same time, unless the destination sets it",
+    ),
     Variable("FORWARD_TIMEOUT_SECONDS", "10", _seconds, "longest wait for a destination's answer"),
     Variable("RETRY_WINDOW_SECONDS", "10800", _seconds, "an event is given up only after this long and RETRY_ATTEMPTS"),
     Variable("RETRY_ATTEMPTS", "3", _positive, "an event is given up only after this many attempts and the window"),

@@ -60,7 +60,9 @@ async def serve() -> None:
     env = settings.ENV
     bodies = BodyReader(env["INGEST_MAX_BODY_BYTES"], env["WEB_BODY_MEMORY_BYTES"], env["INGEST_BODY_TIMEOUT_SECONDS"])
     address = (env["WEB_HOST"], str(env["WEB_PORT"]))
-    shell = Shell(application, bodies, address, env["WEB_THREADS"], env["WEB_WAITING"])
+    # A commit has its own limit; this one is for a database that does not even say no.
+    wait_seconds = env["INGEST_COMMIT_TIMEOUT_SECONDS"] + 1
+    shell = Shell(application, bodies, address, env["WEB_THREADS"], env["WEB_WAITING"], wait_seconds)
     server = Server(
         shell,
         address=env["WEB_HOST"],
@@ -99,6 +101,7 @@ def main() -> int:
         where = f"{settings.ENV['WEB_HOST']}:{settings.ENV['WEB_PORT']}"
         print(f"rudderproj: cannot listen on {where}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
+    web_hooks.run_at_start()
     try:
         uvloop.run(serve())
     finally:

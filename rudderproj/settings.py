@@ -35,9 +35,9 @@ INSTALLED_APPS = [
     "alerts",
     "ingest",
     "destinations",
+    "destinations.inbox",
 ]
 MIDDLEWARE = [
-    "rudderproj.web_direct.DirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,9 +1,11 @@
 """Reading a request body in the event loop: whole, in time, not too large, or not at all.
 
-Owns the limits. Must never hand out a body that was cut off: an event would be stored that the client still has.
+Owns the limits and the memory that requests hold. Must never hand out a body that was cut off: an event would be
+stored that the client still has.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -11,6 +13,7 @@ from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian._granian import RSGIProtocolError as ProtocolError
 
 SMALL_BYTES = 64 * 1024  # read in one step: cheaper, and too small to matter for memory
+SWEEP_SECONDS = 0.5
 LINGER_SECONDS = 2.0  # after refusing a body, how long its rest is thrown away, so that the client sees the answer
 LINGER_IDLE_SECONDS = 0.25
 
@@ -37,17 +40,27 @@ class Receiving(Protocol):
 class BodyReader:
     """Reads bodies under limits that all requests of this process share. Belongs to one event loop."""
 
-    def __init__(self, max_bytes: int, max_buffered_bytes: int, timeout_seconds: float) -> None:
+    def __init__(self, max_bytes: int, memory_bytes: int, timeout_seconds: float) -> None:
         self._max_bytes = max_bytes
-        self._free_bytes = max_buffered_bytes
+        self._free_bytes = memory_bytes
         self._timeout_seconds = timeout_seconds
-        self._reading: set[asyncio.Timeout] = set()
+        self._deadlines: dict[asyncio.Task[None], float] = {}
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def sweep(self) -> None:
+        """End reads that take too long, for ever. One sweeper is far cheaper than a timer for each request."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._end_reads_due_at(asyncio.get_running_loop().time())
 
     def drain(self) -> None:
         """Wait no longer for anybody: the process is about to end."""
         self._timeout_seconds = 0.0
-        for timeout in self._reading:
-            timeout.reschedule(0.0)
+        self._end_reads_due_at(float("inf"))
+
+    def hold(self, size: int) -> None:
+        """Count memory that a request holds; negative when it lets go."""
+        self._free_bytes -= size
 
     async def read(self, protocol: Receiving, declared_bytes: int | None) -> bytes:
         """The whole body; `declared_bytes` None means chunked.
@@ -56,18 +69,26 @@ class BodyReader:
         """
         if declared_bytes is not None and declared_bytes > self._max_bytes:
             raise BodyTooLargeError
+        if self._free_bytes < 0:
+            raise BodyLateError
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("bodies are read by tasks")
+        self._deadlines[task] = asyncio.get_running_loop().time() + self._timeout_seconds
         try:
-            async with asyncio.timeout(self._timeout_seconds) as timeout:
-                self._reading.add(timeout)
-                if declared_bytes is not None and declared_bytes <= SMALL_BYTES:
-                    return await protocol()
-                return await self._collect(protocol, declared_bytes)
-        except TimeoutError:
+            if declared_bytes is not None and declared_bytes <= SMALL_BYTES:
+                return await protocol()
+            return await self._collect(protocol, declared_bytes)
+        except asyncio.CancelledError:
+            if task not in self._late:
+                raise
+            task.uncancel()
             raise BodyLateError from None
         except (ProtocolClosed, ProtocolError):
             raise BodyCutError from None
         finally:
-            self._reading.discard(timeout)
+            del self._deadlines[task]
+            self._late.discard(task)
 
     async def _collect(self, protocol: Receiving, declared_bytes: int | None) -> bytes:
         chunks: list[bytes] = []
@@ -79,25 +100,29 @@ class BodyReader:
                     raise BodyCutError
                 ended = not chunk
                 size += len(chunk)
-                self._free_bytes -= len(chunk)
+                self.hold(len(chunk))
                 chunks.append(chunk)
                 if size > self._max_bytes:
                     raise BodyTooLargeError
                 if self._free_bytes < 0:
                     raise BodyLateError
         finally:
-            self._free_bytes += size
+            self.hold(-size)
         if declared_bytes not in (None, size):
             raise BodyCutError
         return b"".join(chunks)
+
+    def _end_reads_due_at(self, now: float) -> None:
+        for task in [task for task, deadline in self._deadlines.items() if deadline <= now]:
+            if task not in self._late:
+                self._late.add(task)
+                task.cancel()
 
 
 async def discard(protocol: Receiving) -> None:
     """Read on for a moment: closing on a client that is still sending would reset the answer away."""
     chunks = aiter(protocol)
-    try:
+    with contextlib.suppress(TimeoutError, StopAsyncIteration, ProtocolClosed, ProtocolError):
         async with asyncio.timeout(LINGER_SECONDS):
             while await asyncio.wait_for(anext(chunks), LINGER_IDLE_SECONDS):
                 pass
-    except (TimeoutError, StopAsyncIteration, ProtocolClosed, ProtocolError):
-        return

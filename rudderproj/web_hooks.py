@@ -1,12 +1,28 @@
-"""What apps plug into the web process, which must not import them: work at its end, and the form of its refusals.
+"""What apps tell the web process, which must not import them: work at its start and end, the form of its refusals,
+answers that wait.
 
-Owns the two lists. Must never run anything itself at import.
+Owns the registrations. Must never run anything itself at import.
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
-AtStop = Callable[[], None]
+from django.http import HttpRequest, HttpResponse
+
+RETRY_AFTER_SECONDS = 15  # keeps rudder-node, which gives up after 1.5 s otherwise, going through an outage
+UNAVAILABLE = "service unavailable"
+_CAN_WAIT = "rudderproj.can_wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What an answer waits for, holding `weight_bytes` of memory; `failed` makes the answer if that raises."""
+
+    done: "Future[Any]"
+    failed: Callable[[Exception], HttpResponse]
+    weight_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +32,28 @@ class Answer:
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    wait: Wait | None = None
 
 
+AtStart = Callable[[], None]
+AtStop = Callable[[], None]
 Refuse = Callable[[str, int, str], Answer | None]
 
+_at_start: list[AtStart] = []
 _at_stop: list[AtStop] = []
 _refuse: list[Refuse] = []
+
+
+def at_start(work: AtStart) -> None:
+    """Have `work` called once in the web process, before the first request."""
+    if work not in _at_start:
+        _at_start.append(work)
+
+
+def run_at_start() -> None:
+    """Call everything registered with at_start, in order of registration."""
+    for work in _at_start:
+        work()
 
 
 def at_stop(work: AtStop) -> None:
@@ -53,5 +85,26 @@ def refusal(path: str, status: int, reason: str) -> Answer:
     return Answer(status, headers, reason.encode())
 
 
-RETRY_AFTER_SECONDS = 15  # keeps rudder-node, which gives up after 1.5 s otherwise, going through an outage
-UNAVAILABLE = "service unavailable"
+def can_wait(environ: dict[str, Any]) -> None:
+    """Mark a request whose answer our web process holds back until what it waits for is done."""
+    environ[_CAN_WAIT] = True
+
+
+def answer_after(request: HttpRequest, response: HttpResponse, wait: Wait, timeout_seconds: float) -> HttpResponse:
+    """`response`, sent only once `wait.done` is, or what `wait.failed` makes of its exception.
+
+    Under our web process no thread is held meanwhile; under any other WSGI server, and in tests, this call waits.
+    """
+    if _CAN_WAIT in request.META:
+        response.rudderproj_wait = wait  # type: ignore[attr-defined]
+        return response
+    try:
+        wait.done.result(timeout_seconds)
+    except Exception as error:  # noqa: BLE001 - `failed` judges it
+        return wait.failed(error)
+    return response
+
+
+def wait_of(response: object) -> Wait | None:
+    """What answer_after attached."""
+    return getattr(response, "rudderproj_wait", None)

@@ -1,19 +1,20 @@
 """The RSGI application around Django: bodies are read in the event loop, answers made in threads.
 
-Owns the order body -> thread -> answer and what happens when one of them fails. Must never run Django in the event
-loop or block it: slow clients and slow databases must not keep others waiting.
+Owns the order body -> thread -> what the answer waits for -> answer, and what happens when one of them fails. Must
+never run Django in the event loop or block it: slow clients and slow databases must not keep others waiting.
 """
 
 import asyncio
+from concurrent.futures import Future
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
 from rudderproj.web_body import BodyCutError, BodyLateError, BodyReader, BodyTooLargeError, Receiving, discard
-from rudderproj.web_hooks import UNAVAILABLE, Answer, refusal
+from rudderproj.web_hooks import UNAVAILABLE, Answer, Wait, refusal
 from rudderproj.web_pool import Pool, PoolFullError
-from rudderproj.web_wsgi import Application, Scope, call, environ
+from rudderproj.web_wsgi import Application, Scope, call, environ, translated
 
 log = structlog.get_logger(__name__)
 
@@ -31,24 +32,33 @@ class Shell:
     """What granian calls for every request."""
 
     def __init__(
-        self, application: Application, bodies: BodyReader, server: tuple[str, str], threads: int, waiting: int
+        self,
+        application: Application,
+        bodies: BodyReader,
+        server: tuple[str, str],
+        threads: int,
+        waiting: int,
+        wait_seconds: float,
     ) -> None:
         self._application = application
         self._bodies = bodies
         self._server = server
         self._threads = threads
         self._waiting = waiting
+        self._wait_seconds = wait_seconds
+        self._waits = 0
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._pool: Pool[Answer] = Pool("web", self._threads, self._waiting)
         # Probes and preflights need no database, and must be answered also when every other thread waits for it.
         self._spare: Pool[Answer] = Pool("probe", PROBE_THREADS, self._waiting)
+        self._sweeper = loop.create_task(self._bodies.sweep())
 
     async def __rsgi__(self, scope: Scope, protocol: Exchange) -> None:
         linger = False
         try:
-            body = await self._body(scope, protocol)
-            answer = await self._answer(scope, body)
+            answer = await self._answer(scope, await self._body(scope, protocol))
         except BodyTooLargeError:
             linger = scope.headers.get("expect") is None
             answer = refusal(scope.path, 413, "request size exceeds max limit")
@@ -64,15 +74,52 @@ class Shell:
         protocol.response_bytes(answer.status, answer.headers, answer.body)
 
     async def _body(self, scope: Scope, protocol: Exchange) -> bytes:
-        declared = scope.headers.get("content-length")
-        chunked = scope.headers.get("transfer-encoding") is not None
-        if not chunked and declared in (None, "0"):
+        headers = scope.headers
+        declared = headers.get("content-length")
+        if declared is None and headers.get("transfer-encoding") is None:
             return b""
-        return await self._bodies.read(protocol, None if chunked else int(declared))
+        return await self._bodies.read(protocol, None if declared is None else int(declared))
 
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
+        if self._waits >= self._waiting:
+            raise PoolFullError
         spare = scope.method == "OPTIONS" or scope.path in PROBE_PATHS
-        return await (self._spare if spare else self._pool).run(partial(self._work, scope, body))
+        self._bodies.hold(len(body))
+        try:
+            answer = await (self._spare if spare else self._pool).run(partial(self._work, scope, body))
+        finally:
+            self._bodies.hold(-len(body))
+        return answer if answer.wait is None else await self._after(answer, answer.wait)
 
     def _work(self, scope: Scope, body: bytes) -> Answer:
         return call(self._application, environ(scope, body, self._server))
+
+    async def _after(self, answer: Answer, wait: Wait) -> Answer:
+        self._waits += 1
+        self._bodies.hold(wait.weight_bytes)
+        try:
+            await self._done(wait.done)
+            return answer
+        except Exception as error:  # noqa: BLE001 - whose work it is judges it
+            return await self._spare.run(partial(_failed, wait, error))
+        finally:
+            self._bodies.hold(-wait.weight_bytes)
+            self._waits -= 1
+
+    async def _done(self, future: "Future[Any]") -> None:
+        """Raises what the future raises, or TimeoutError."""
+        waiter = self._loop.create_future()
+
+        def wake() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        future.add_done_callback(lambda _: self._loop.call_soon_threadsafe(wake))
+        timer = self._loop.call_later(self._wait_seconds, wake)
+        await waiter
+        timer.cancel()
+        future.result(0)
+
+
+def _failed(wait: Wait, error: Exception) -> Answer:
+    return translated(wait.failed(error))

@@ -10,7 +10,9 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol
 
-from rudderproj.web_hooks import Answer
+from django.http import HttpResponse
+
+from rudderproj.web_hooks import Answer, can_wait, wait_of
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -79,6 +81,7 @@ def environ(scope: Scope, body: bytes, server: tuple[str, str]) -> dict[str, Any
             env[variable] = value if known is None else known + ("; " if header == "cookie" else ",") + value
     env["CONTENT_LENGTH"] = str(len(body))  # also for chunked bodies, which declare none
     env.pop("HTTP_TRANSFER_ENCODING", None)
+    can_wait(env)
     return env
 
 
@@ -100,4 +103,13 @@ def call(application: Application, env: dict[str, Any]) -> Answer:
         if close := getattr(result, "close", None):
             close()
     status, headers = started[-1]
-    return Answer(status, [(name.lower(), value) for name, value in headers], b"".join(written))
+    return Answer(status, _lowered(headers), b"".join(written), wait_of(result))
+
+
+def translated(response: HttpResponse) -> Answer:
+    """An answer that Django made outside of a call."""
+    return Answer(response.status_code, _lowered(response.items()), response.content)
+
+
+def _lowered(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in headers]

@@ -1,9 +1,12 @@
-"""Django's WSGI application; rudderproj.server runs it, any other WSGI server could."""
+"""The WSGI application; rudderproj.server runs it, any other WSGI server could."""
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
+
+from rudderproj.web_direct import DirectHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
 
-application = get_wsgi_application()
+django.setup()
+application = DirectHandler()
