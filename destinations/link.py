@@ -111,7 +111,7 @@ class Link:
         return read or self._courier.busy_users > 0
 
     async def _pause(self) -> None:
-        """Wait for the courier to need something, a little at most."""
+        """Wait until a checkpoint is due, a little at most: what is read meanwhile is read together."""
         self._wake.clear()
         try:
             async with asyncio.timeout(POLL_SECONDS):
@@ -199,7 +199,7 @@ class Link:
             return False
         answer = await self._sender.send(owed, request)
         may_go_on = self._settler.answered(owed, request, answer)
-        if self._settler.settled >= CHECKPOINT_EVENTS or self._courier.queued < READ_EVENTS // 2:
+        if self._settler.settled >= CHECKPOINT_EVENTS:
             self._wake.set()
         return may_go_on
 
