@@ -7,7 +7,9 @@ class AlertsConfig(AppConfig):
     name = "alerts"
 
     def ready(self) -> None:
-        """Have the workers and beat report that they live."""
+        """Have every long-running process report that it lives."""
         from alerts import processes
+        from rudderproj import web_hooks
 
         processes.connect_to_celery()
+        web_hooks.at_start(processes.start_web)

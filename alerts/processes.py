@@ -136,6 +136,11 @@ def start(role: str) -> None:
         _heartbeat.start()
 
 
+def start_web() -> None:
+    """Called by the web process."""
+    start(Process.Role.WEB)
+
+
 def connect_to_celery() -> None:
     """Have Celery's own processes say that they live."""
     worker_ready.connect(_worker_ready, weak=False, dispatch_uid="alerts.processes")

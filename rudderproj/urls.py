@@ -15,4 +15,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("static/<path:path>", serve, {"insecure": True}),
     path("admin/", admin.site.urls),
     path("", include("ingest.urls")),
+    path("", include("destinations.inbox.urls")),
 ]

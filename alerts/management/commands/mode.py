@@ -1,0 +1,56 @@
+"""`manage.py mode normal|degraded --reason TEXT`: change the service mode.
+
+Exit codes: 0 the mode is now as asked, 2 wrong use.
+"""
+
+import getpass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from kombu.exceptions import OperationalError
+
+from alerts import modes
+from alerts.models import Mode
+from rudderproj.celery import FORWARD_QUEUE, app
+
+SWEEP = "destinations.sweep"
+
+
+class Command(BaseCommand):
+    """Set the mode and say so; without a mode, show the current one."""
+
+    help = "Show or change the service mode: normal forwards events, degraded accepts and stores them only."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("mode", nargs="?", choices=Mode.Value.values)
+        parser.add_argument("--reason", default="", help="why; kept in the history")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if options["mode"] is None:
+            return self.show()
+        changed = modes.set_mode(options["mode"], options["reason"].strip(), _user())
+        self.stdout.write(f"{'now' if changed else 'already'} {options['mode']}")
+        if changed and options["mode"] == modes.NORMAL:
+            _ring()
+        return None
+
+    def show(self) -> None:
+        """One line: the mode, since when, by whom and why."""
+        mode = modes.current()
+        parts = [f"by {mode.actor}" if mode.actor else "", f"({mode.reason})" if mode.reason else ""]
+        self.stdout.write(" ".join([mode.mode, f"since {mode.since:%Y-%m-%dT%H:%M:%SZ}", *filter(None, parts)]))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an account
+        return "command line"
+
+
+def _ring() -> None:
+    """Have the backlog taken up at once; without a broker the sweep does it a moment later."""
+    try:
+        app.send_task(SWEEP, queue=FORWARD_QUEUE, expires=10, retry=False)
+    except (OperationalError, OSError):
+        return

@@ -1,0 +1,29 @@
+"""`manage.py mode`."""
+
+import io
+
+import pytest
+from django.core.management import call_command
+
+from alerts import modes
+from alerts.models import ModeChange
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def mode(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("mode", *arguments, stdout=out)
+    return out.getvalue().strip()
+
+
+def test_the_mode_is_changed_once_with_who_and_why() -> None:
+    assert mode("degraded", "--reason", " crash loop ") == "now degraded"
+    assert mode("degraded", "--reason", "again") == "already degraded"
+    change = ModeChange.objects.get()
+    assert (change.to_mode, change.reason) == ("degraded", "crash loop")
+    assert change.actor
+    assert mode().startswith("degraded since 20")
+    assert mode().endswith("(crash loop)")
+    assert mode("normal", "--reason", "fixed") == "now normal"
+    assert modes.current().forwards
