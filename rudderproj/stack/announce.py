@@ -12,16 +12,21 @@ from .environment import Settings
 from .setup import Demo
 
 PATIENCE_SECONDS = 60.0
+FLOWER_PATIENCE_SECONDS = 15.0
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not listened on
 
 
 def wait_ready(chosen: Settings, data: DataDir) -> None:
-    """Return once /ready answers 200; says so on standard error when that takes long."""
+    """Return once events are accepted and Flower answers; says so on standard error when that takes long."""
     told_at = time.monotonic() + PATIENCE_SECONDS
     while (reason := _not_ready(chosen)) is not None:
         if time.monotonic() > told_at:
             print(f"not ready yet: {reason} (see {data.log('web')}); still trying", file=sys.stderr)
             told_at = time.monotonic() + PATIENCE_SECONDS
+        time.sleep(0.1)
+    # Only a view on the workers: what is wrong with it must not hide the rest.
+    give_up_at = time.monotonic() + FLOWER_PATIENCE_SECONDS
+    while _status("127.0.0.1", chosen.flower_port, "/")[0] == 0 and time.monotonic() < give_up_at:
         time.sleep(0.1)
 
 
@@ -53,13 +58,20 @@ def _host(chosen: Settings) -> str:
 
 
 def _not_ready(chosen: Settings) -> str | None:
-    connection = http.client.HTTPConnection(_host(chosen).strip("[]"), chosen.web_port, timeout=5)
+    status, said = _status(_host(chosen).strip("[]"), chosen.web_port, "/ready")
+    if status == 200:
+        return None
+    return f"/ready answers {status} {said}" if status else f"the web process does not answer ({said})"
+
+
+def _status(host: str, port: int, path: str) -> tuple[int, str]:
+    """Status and start of the body; 0 and the reason when nobody answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        connection.request("GET", "/ready")
+        connection.request("GET", path)
         answer = connection.getresponse()
-        body = answer.read(200).decode(errors="replace").strip()
-        return None if answer.status == 200 else f"/ready answers {answer.status} {body}"
+        return answer.status, answer.read(200).decode(errors="replace").strip()
     except (OSError, http.client.HTTPException) as error:
-        return f"the web process does not answer ({error})"
+        return 0, str(error)
     finally:
         connection.close()

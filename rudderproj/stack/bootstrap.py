@@ -42,9 +42,8 @@ def main(argv: "list[str]") -> int:
 
 
 def _ensure(requirements: Path) -> None:
-    stamp = VENV / f".{requirements.name}.sha256"
-    wanted = _digest(requirements)
-    if stamp.exists() and stamp.read_text() == wanted and _runs("-c", "pass"):
+    stamp = _stamp(requirements)
+    if stamp.exists() and stamp.read_text() == _digest(requirements) and _runs("-c", "pass"):
         return
     # A start that was killed may have left an environment without pip.
     if not _runs("-m", "pip", "--version"):
@@ -55,7 +54,9 @@ def _ensure(requirements: Path) -> None:
         *(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"),
         *("--no-input", "--requirement", str(requirements)),
     )
-    stamp.write_text(wanted)
+    # Every other file includes this one.
+    for installed in (requirements, ROOT / "requirements.txt"):
+        _stamp(installed).write_text(_digest(installed))
 
 
 def _create() -> None:
@@ -71,6 +72,10 @@ def _create() -> None:
     if VENV.exists():
         shutil.rmtree(str(VENV))
     _call("cannot make .venv", sys.executable, "-m", "venv", str(VENV))
+
+
+def _stamp(requirements: Path) -> Path:
+    return VENV / f".{requirements.name}.sha256"
 
 
 def _digest(requirements: Path) -> str:

@@ -43,30 +43,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Small:
-    """One life of tests.stack.small over a data folder."""
+class Recorded:
+    """The processes that a data folder's run records name."""
 
-    def __init__(self, data_dir: Path, port: int, stop_seconds: int = 1) -> None:
-        self.data_dir = data_dir
-        self.port = port
-        self.run_dir = data_dir / "run"
-        command = [sys.executable, "-m", "tests.stack.small", str(data_dir), str(port), str(stop_seconds)]
-        self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=clean_environ(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def started(self) -> str:
-        """Wait for the start; the database's URL."""
-        assert self.process.stdout
-        url = self.process.stdout.readline().strip()
-        assert url, self.process.communicate()
-        return url
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
 
     def pid(self, name: str) -> int:
         """The live process recorded as `name`."""
@@ -96,6 +77,31 @@ class Small:
                 process = psutil.Process(pid)
                 found += [process, *process.children(recursive=True)]
         return found
+
+
+class Small(Recorded):
+    """One life of tests.stack.small over a data folder."""
+
+    def __init__(self, data_dir: Path, port: int, stop_seconds: int = 1) -> None:
+        super().__init__(data_dir / "run")
+        self.port = port
+        command = [sys.executable, "-m", "tests.stack.small", str(data_dir), str(port), str(stop_seconds)]
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=clean_environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def started(self) -> str:
+        """Wait for the start; the database's URL."""
+        assert self.process.stdout
+        url = self.process.stdout.readline().strip()
+        assert url, self.process.communicate()
+        return url
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; exit code and what it wrote to standard error."""
