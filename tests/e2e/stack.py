@@ -1,0 +1,131 @@
+"""The product's processes on a database and a broker that are there already, with the command lines of `make run`.
+
+Owns their start, their end and their log files. Must never end a process by anything but its pid.
+"""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from rudderproj.stack import programs
+from rudderproj.stack.environment import settings
+from tests.e2e import http
+from tests.stack.harness import eventually, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ("web", "forward", "alerts", "beat")
+STOP_SECONDS = 60
+WRITE_KEY = "e2e"
+
+
+class Stack:
+    """The processes of one machine."""
+
+    def __init__(self, environ: dict[str, str], folder: Path) -> None:
+        self.web_port = free_port()
+        (folder / "run").mkdir()
+        self.environ = environ | {"WEB_PORT": str(self.web_port), "DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
+        self._folder = folder
+        self._commands = {
+            program.name: program.command for program in programs.application(settings(self.environ), folder)
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *roles: str) -> None:
+        """Start processes; for web, wait until it accepts events."""
+        for role in roles:
+            log = (self._folder / f"{role}.log").open("ab")
+            self._processes[role] = subprocess.Popen(
+                self._commands[role],
+                cwd=ROOT,
+                env=self.environ | {"NODE_ID": f"e2e-{role}-1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            log.close()
+        if "web" in roles:
+            eventually(self.is_ready)
+
+    def is_ready(self) -> bool:
+        """Whether /ready answers 200."""
+        with contextlib.suppress(OSError):
+            return http.ask(self.web_port, "GET", "/ready").status == 200
+        return False
+
+    def pid(self, role: str) -> int:
+        return self._processes[role].pid
+
+    def children(self, role: str) -> list[psutil.Process]:
+        return psutil.Process(self.pid(role)).children(recursive=True)
+
+    def kill(self, role: str) -> None:
+        """SIGKILL the process and, as the supervisor does before it starts it anew, what is left of it."""
+        process = self._processes.pop(role)
+        left = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait(STOP_SECONDS)
+        for child in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(left, STOP_SECONDS)
+
+    def stop(self, role: str) -> int:
+        """End it in order; its exit code."""
+        process = self._processes.pop(role)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(STOP_SECONDS)
+
+    def close(self) -> None:
+        """End everything that runs."""
+        for process in self._processes.values():
+            process.terminate()
+        for role in list(self._processes):
+            try:
+                self._processes[role].wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill(role)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command; its standard output. Raises CalledProcessError."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environ, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout
+
+    def apply(self, **document: Any) -> None:
+        """`manage.py apply` with this document (JSON is YAML)."""
+        file = self._folder / "apply.yaml"
+        file.write_text(json.dumps(document))
+        self.manage("apply", str(file))
+
+    def connect(self, sink_url: str) -> None:
+        """One source with WRITE_KEY and one webhook destination behind it."""
+        self.apply(
+            sources=[{"name": "web", "write_key": WRITE_KEY}],
+            destinations=[{"name": "hook", "type": "webhook", "config": {"webhookUrl": sink_url}, "sources": ["web"]}],
+        )
+
+    def post(self, path: str, value: Any) -> http.Answer:
+        return http.post(self.web_port, path, value, WRITE_KEY)
+
+    def log(self, role: str) -> str:
+        """What a role has written so far."""
+        return (self._folder / f"{role}.log").read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def running(environ: dict[str, str], folder: Path, *roles: str) -> Iterator[Stack]:
+    """These roles (all of them when none is named), ended afterwards."""
+    stack = Stack(environ, folder)
+    try:
+        stack.start(*(roles or ROLES))
+        yield stack
+    finally:
+        stack.close()
