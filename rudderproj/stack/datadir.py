@@ -29,10 +29,14 @@ LOCK_WAIT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class DataDir:
-    """An opened, locked data folder. Paths are absolute."""
+    """An opened, locked data folder. Paths are absolute.
+
+    `marker` names this very folder in the environment of its processes; a copy of the folder has another one.
+    """
 
     root: Path
     secrets: dict[str, str]
+    marker: str
     lock_fd: int
 
     @property
@@ -43,13 +47,6 @@ class DataDir:
     def run(self) -> Path:
         """Records of live processes and generated configuration; worthless after a stop."""
         return self.root / "run"
-
-    @property
-    def marker(self) -> str:
-        """Names this very folder in the environment of its processes; a copy of the folder has another one."""
-        stat = self.root.stat()
-        text = f"{self.secrets['stack_id']}:{stat.st_dev}:{stat.st_ino}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -67,9 +64,16 @@ def open_data_dir(path: str) -> DataDir:
     try:
         _create(root)
         lock_fd = _lock(root)
-        return DataDir(root, _load_secrets(root / "secrets.json"), lock_fd)
+        known = _load_secrets(root / "secrets.json")
+        return DataDir(root, known, _marker(root, known), lock_fd)
     except OSError as error:
         raise StackError(f"DATA_DIR {root}: {error.strerror or error}; choose another with DATA_DIR=...") from None
+
+
+def _marker(root: Path, known: dict[str, str]) -> str:
+    stat = root.stat()
+    text = f"{known['stack_id']}:{stat.st_dev}:{stat.st_ino}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _create(root: Path) -> None:

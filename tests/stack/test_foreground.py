@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -41,6 +42,15 @@ def test_sigterm_stops_work_first_and_the_database_last_and_leaves_no_process(tm
 
 def _stopped(log: str) -> list[str]:
     return [line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped: " in line]
+
+
+def test_a_stop_leaves_no_process_even_when_the_data_folder_was_removed(tmp_path: Path) -> None:
+    with small(tmp_path / "data") as stack:
+        stack.started()
+        before = stack.tree()
+        shutil.rmtree(tmp_path / "data", ignore_errors=True)
+        stack.end()
+        assert_gone(before)
 
 
 def test_a_second_ctrl_c_does_not_wait_for_a_stubborn_program(tmp_path: Path) -> None:
