@@ -64,6 +64,7 @@ class Resolver:
         self._known.pop((host, port), None)
 
     async def _lookup(self, host: str, port: int) -> list[Address]:
+        host = host.strip("[]")  # URLs write IPv6 addresses in brackets
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:

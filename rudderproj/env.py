@@ -60,6 +60,14 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _broker(value: str) -> str:
+    """A broker URL; with TLS the server is verified unless the URL says otherwise (kombu's default is not to)."""
+    value = _url("redis", "rediss", "sentinel", "redis+socket")(value)
+    if value.startswith("rediss://") and "ssl_cert_reqs=" not in value:
+        value += ("&" if "?" in value else "?") + "ssl_cert_reqs=required"
+    return value
+
+
 def _choice(*allowed: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in allowed:
@@ -91,7 +99,7 @@ VARIABLES = (
     Variable(
         "CELERY_BROKER_URL",
         "redis://127.0.0.1:6379/0",
-        _url("redis", "rediss", "sentinel", "redis+socket"),
+        _broker,
         "Valkey or Redis, also `rediss://` and `sentinel://host:port;sentinel://…`",
         True,
     ),
@@ -104,7 +112,9 @@ VARIABLES = (
     Variable("WEB_HOST", "127.0.0.1", _text, "address the web process listens on"),
     Variable("WEB_PORT", "8080", _positive, "port the web process listens on"),
     Variable("WEB_THREADS", "8", _positive, "requests Django works on at once; waiting for a commit takes no thread"),
-    Variable("WEB_WAITING", "1000", _positive, "requests that may wait for a thread or a commit; more are answered 503"),
+    Variable(
+        "WEB_MAX_REQUESTS", "1000", _positive, "requests in work at once, commits included; more are answered 503"
+    ),
     Variable("WEB_BODY_MEMORY_BYTES", str(256 * 1024 * 1024), _positive, "memory for requests; more are answered 503"),
     Variable("FLOWER_PORT", "5555", _positive, "port of Flower"),
     Variable("FLOWER_USER", "admin", _text, "login of Flower"),
@@ -114,7 +124,9 @@ VARIABLES = (
     Variable("NODE_ID", "", _text, "identity of this process; empty: host name and process id"),
     Variable("LOG_LEVEL", "INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "least severe log line written"),
     Variable("INBOX_ENABLED", "0", _switch, "serve `/inbox/`, which shows delivered events to anyone: local use only"),
-    Variable("INBOX_URL", "", _url("http", "https"), "where workers reach the web process; empty: WEB_HOST and WEB_PORT"),
+    Variable(
+        "INBOX_URL", "", _url("http", "https"), "where workers reach the web process; empty: WEB_HOST and WEB_PORT"
+    ),
     Variable("EGRESS_ALLOW", "", _networks, "private networks (CIDR) that destinations may be reached in"),
     Variable("INGEST_MAX_BODY_BYTES", str(10 * 1024 * 1024), _positive, "largest request body, after inflating"),
     Variable("INGEST_MAX_DEPTH", "64", _positive, "deepest nesting of an event"),

@@ -6,7 +6,6 @@ Must never follow a redirect, raise for what a server does, or log a body.
 import time
 from datetime import timedelta
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import (
@@ -15,6 +14,7 @@ from pyreqwest.exceptions import (
     PyreqwestError,
     RequestTimeoutError,
 )
+from pyreqwest.http import Url
 
 from rudderproj.egress import EgressRefused, Resolver
 
@@ -49,10 +49,10 @@ class HttpClient:
         started = time.monotonic()
         host, port = "", 0
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+            target = Url(url)  # the client's own parser: another one could see another host, and check the wrong one
+            host, port = target.host_str or "", target.port_or_known_default or 0
             client = await self._client(host, port)
-            request = client.request(method, url).headers(headers).timeout(timedelta(seconds=timeout_seconds))
+            request = client.request(method, target).headers(headers).timeout(timedelta(seconds=timeout_seconds))
             async with request.body_bytes(body).build_streamed() as response:
                 content = await response.body_reader.read(DRAIN_BYTES)
                 text = bytes(content or b"")[:ANSWER_BYTES].decode(errors="replace").replace("\0", "\ufffd")
