@@ -47,6 +47,11 @@ class Control:
     connections: dict[str, dict[str, Any]]
 
     @property
+    def fixed(self) -> tuple[Any, ...]:
+        """What a link takes for its whole life: when it changes, the next link must take over."""
+        return self.name, self.type, self.config, self.retry, self.max_concurrency
+
+    @property
     def may_send(self) -> bool:
         """Normal mode, not held or paused, breaker closed."""
         return self.stopped_because is None and self.breaker == "closed"

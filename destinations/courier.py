@@ -5,6 +5,7 @@ known, and never starts a request after its deadline.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -23,8 +24,9 @@ class Courier:
         self._queues: dict[User, deque[Owed]] = {}
         self._ready: asyncio.Queue[User] = asyncio.Queue()
         self._blocked: set[User] = set()
-        self._stopping = False
         self._tasks = [asyncio.create_task(self._sender()) for _ in range(senders)]
+        self._flying_since: dict[User, float] = {}
+        self.stopping = asyncio.Event()
         self.flying: dict[User, Owed] = {}
         self.queued = 0
 
@@ -61,13 +63,22 @@ class Courier:
         else:
             self._queues.pop(user, None)
 
+    def hangs(self, seconds: float) -> set[User]:
+        """Whose request has been in flight for longer than this."""
+        before = time.monotonic() - seconds
+        return {user for user, since in self._flying_since.items() if since < before}
+
+    def moving(self, seconds: float) -> int:
+        """How many queued events are not behind a failure, nor behind a request in flight for longer than this."""
+        return self.queued - sum(len(self._queues[user]) for user in self._blocked | self.hangs(seconds))
+
     def stop(self) -> None:
         """Start no further request; what is queued stays unsettled."""
-        self._stopping = True
+        self.stopping.set()
 
     async def cancel(self) -> None:
         """End every sender now, requests in flight included."""
-        self._stopping = True
+        self.stopping.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -84,7 +95,7 @@ class Courier:
         while True:
             user = await self._ready.get()
             for _ in range(FAIR_EVENTS):
-                if self._stopping or not await self._next(user):
+                if self.stopping.is_set() or not await self._next(user):
                     break
             else:
                 self._ready.put_nowait(user)
@@ -94,11 +105,11 @@ class Courier:
         queue = self._queues[user]
         owed = queue.popleft()
         self.queued -= 1
-        self.flying[user] = owed
+        self.flying[user], self._flying_since[user] = owed, time.monotonic()
         try:
             may_go_on = await self._deliver(owed)
         finally:
-            del self.flying[user]
+            del self.flying[user], self._flying_since[user]
         if not may_go_on:
             self._blocked.add(user)
             return False

@@ -102,7 +102,7 @@ class Forwarder:
             return False
 
     async def _link(self, destination_id: int) -> bool | None:
-        """Serve or probe, as the destination's state wants it: whether something was settled, None if nothing may be."""
+        """Serve or probe, as the destination's state wants it: was something settled; None if nothing may be sent."""
         seen = await self._database.run(control.read, destination_id)
         if seen is None or seen.stopped_because:
             return None
@@ -135,7 +135,7 @@ class Forwarder:
         link = Link(self._database, destination_id, lease, seen, sender, settler, senders)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
-        await link.serve(first_lanes, limits.budget_seconds)
+        await link.serve(first_lanes, limits.budget_seconds, 2 * limits.timeout_seconds)
         return link.progressed
 
 

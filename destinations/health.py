@@ -69,9 +69,10 @@ def close_breaker(raw: Connection, destination_id: int) -> bool:
         "    streak = '{}'"
         "  FROM (SELECT * FROM destinations_health WHERE destination_id = %(destination)s FOR UPDATE) old"
         "  WHERE h.destination_id = old.destination_id AND h.breaker <> 'closed'"
-        "  RETURNING h.destination_id, now() - old.opened_at AS outage),"
+        "  RETURNING h.destination_id, old.opened_at),"
         " shifted AS ("
-        "  UPDATE destinations_delivery d SET first_failed_at = first_failed_at + closed.outage"
+        "  UPDATE destinations_delivery d"
+        "  SET first_failed_at = first_failed_at + (now() - greatest(closed.opened_at, first_failed_at))"
         "  FROM closed JOIN destinations_connection c ON c.destination_id = closed.destination_id"
         "  WHERE d.connection_id = c.id AND d.state IN ('failed', 'waiting') AND d.first_failed_at IS NOT NULL)"
         " SELECT FROM closed",

@@ -6,9 +6,9 @@ remembers is then not what the database knows.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -109,6 +109,24 @@ class Lease:
         if not await self._database.run(lanes.renew, self.token, self._seconds):
             raise LeaseLost("not renewed")
         self.deadline = asked_at + self._seconds
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work` and keep the lease meanwhile; ends it when the lease is lost."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                if not self.is_good:
+                    raise LeaseLost("deadline passed")
+                await self.renew_if_due()
+                await asyncio.wait([task], timeout=self._seconds / 10)
+            return task.result()
+        finally:
+            task.cancel()
+
+    def forget(self, lane_ids: Collection[int]) -> None:
+        """Drop lanes that are gone from the database, with their connection."""
+        for lane_id in lane_ids:
+            del self.lanes[lane_id]
 
     async def checkpoint(self, changes: Changes) -> None:
         """Make the progress of all lanes durable, with these changes."""

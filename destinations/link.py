@@ -29,6 +29,7 @@ CHECKPOINT_EVENTS = 200
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination
 LINGER_SECONDS = 0.25  # how long a link without work looks for more
 POLL_SECONDS = 0.01
+HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
 
 class Link:
@@ -55,20 +56,23 @@ class Link:
         self._wake = asyncio.Event()
         self._checkpoint_at = self._control_at = 0.0
         self._noted_streak = seen.streak
+        self._fixed = seen.fixed
         self._outdated = False  # the destination's configuration changed: the next link reads it
         self._courier = Courier(self._deliver, senders)
         self.progressed = False  # something was settled: the next link may find more
 
-    async def serve(self, first_lanes: int, budget_seconds: float) -> None:
+    async def serve(self, first_lanes: int, budget_seconds: float, overtime_seconds: float) -> None:
         """Work until the budget is used up, there is no work, or the destination must be left alone.
 
+        While requests hang it goes on for others, up to `overtime_seconds` longer, rather than wait for them idly.
         Raises LeaseLost or psycopg2.Error: then everything not checkpointed is forgotten.
         """
         try:
             await self._start(first_lanes)
             ends_at = clock() + budget_seconds
             idle_since: float | None = None
-            while clock() < ends_at and self._may_go_on():
+            overtime_ends_at = ends_at + overtime_seconds
+            while self._may_go_on() and (clock() < ends_at or self._in_overtime(overtime_ends_at)):
                 worked = await self._tick()
                 if worked:
                     idle_since = None
@@ -83,6 +87,10 @@ class Link:
     def _may_go_on(self) -> bool:
         return self._control.may_send and not self._outdated and self._verdict() is Verdict.USER
 
+    def _in_overtime(self, ends_at: float) -> bool:
+        """Whether a request hangs that ending now would have to wait for, with nothing being sent meanwhile."""
+        return clock() < ends_at and bool(self._courier.hangs(HANG_SECONDS))
+
     async def _start(self, first_lanes: int) -> None:
         taken = await self._lease.take(first_lanes)
         if len(taken) == first_lanes:  # there is enough for another link beside this one
@@ -92,6 +100,8 @@ class Link:
     async def _adopt(self, taken: list[ClaimedLane]) -> None:
         """Take up new lanes: first the held users whose head is due."""
         if taken:
+            if any(lane.connection_id not in self._wanted for lane in taken):
+                await self._read_control()
             self._settler.held.update(await self._database.run(reader.held_counts, taken))
             await self._retry_due()
 
@@ -129,20 +139,22 @@ class Link:
     async def _look_around(self) -> None:
         """Read mode, health and configuration anew, and retry what has become due."""
         self._control_at = clock() + CONTROL_SECONDS
+        await self._read_control()
+        await asyncio.to_thread(doorbell.mark_running, self._destination_id)
+        await self._retry_due()
+        if self._control.claims == 1:  # no other link came to share: take what is free
+            await self._adopt(await self._lease.take(self._room()))
+
+    async def _read_control(self) -> None:
+        """Mode, health, configuration and connections as they are now."""
         seen = await self._database.run(control.read, self._destination_id)
         if seen is None:
             raise LeaseLost("destination deleted")
-        self._outdated = (seen.config, seen.type, seen.retry) != (
-            self._control.config,
-            self._control.type,
-            self._control.retry,
-        )
         self._control, self._wanted = seen, seen.wanted(self._sender.names)
         self._sender.keep_rate(seen.rate_limit, seen.claims)
-        await asyncio.to_thread(doorbell.mark_running, self._destination_id)
-        await self._retry_due()
-        if seen.claims == 1:  # no other link came to share: take what is free
-            await self._adopt(await self._lease.take(self._room()))
+        gone = [lane.id for lane in self._lease.lanes.values() if lane.connection_id not in self._wanted]
+        self._lease.forget(gone)
+        self._outdated = self._outdated or bool(gone) or seen.fixed != self._fixed
 
     async def _retry_due(self) -> None:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
@@ -158,11 +170,13 @@ class Link:
 
     async def _read(self) -> bool:
         """Read more of the log when memory runs low; False when there was nothing to read."""
-        if self._courier.queued > READ_EVENTS // 2:
+        if self._courier.queued > READ_EVENTS // 2 and self._courier.moving(HANG_SECONDS) > READ_EVENTS // 2:
             return False
         open_lanes = [lane for lane in self._lease.lanes.values() if self._may_read(lane)]
-        most = max(4, READ_EVENTS // max(1, len(open_lanes)))
-        events = await self._database.run(reader.next_events, [(lane, most) for lane in open_lanes])
+        most = min(LANE_SPAN, max(4, READ_EVENTS // max(1, len(open_lanes))))
+        events = await self._database.run(reader.next_events, [reader.Ask.more(lane, most) for lane in open_lanes])
+        if any(not self._wanted[owed.lane.connection_id].active for owed in events):
+            await self._read_control()  # it may have been switched on before these events were accepted
         for owed in events:
             self._admit(owed)
         return bool(events)
@@ -175,7 +189,7 @@ class Link:
     def _admit(self, owed: Owed) -> None:
         """Decide what becomes of an event of the log."""
         lane = owed.lane
-        if lane.id in self._stopped or not lane.progress.read(owed.place, owed.day):
+        if lane.id in self._stopped or lane.id not in self._lease.lanes or not lane.progress.read(owed.place, owed.day):
             return
         wanted = self._wanted[lane.connection_id]
         owed.event = orjson.loads(owed.payload or "{}")
@@ -190,13 +204,13 @@ class Link:
 
     async def _deliver(self, owed: Owed) -> bool:
         """The courier's errand: one attempt; True when the user's next event may follow."""
+        if not await self._sender.turn(self._courier.stopping) or not self._lease.is_good:
+            return False
         try:
             request = self._sender.build(owed)
         except BuildError as error:
             self._settler.unbuildable(owed, str(error))
             return True
-        if not self._lease.is_good:
-            return False
         answer = await self._sender.send(owed, request)
         may_go_on = self._settler.answered(owed, request, answer)
         if self._settler.settled >= CHECKPOINT_EVENTS:
@@ -217,7 +231,10 @@ class Link:
         if self._settler.failures and self._verdict() is Verdict.USER:
             self.keep_failures()
         self.progressed = self.progressed or self._settler.settled > 0
-        await self._lease.checkpoint(self._settler.take_changes())
+        changes = self._settler.take_changes()
+        await self._lease.checkpoint(changes)
+        if changes.rows:  # the next rows of those users may be due now
+            self._control_at = 0.0
         await self._note_streak()
         self._checkpoint_at = clock()
 
@@ -250,6 +267,7 @@ class Link:
             await self._pause()
         await self.checkpoint()
         await self._report()
+        await self._lease.during(self._sender.rest(asyncio.Event()))  # the next link does not know of our last request
         await self._lease.close()
 
     async def _hand_over(self) -> bool:

@@ -4,24 +4,27 @@ Any success closes the breaker. Must never count towards giving an event up, and
 a head that alone keeps failing: then it is the event, and the others get their turn.
 """
 
+import asyncio
 import random
 
 import orjson
 
-from destinations import health, reader
+from destinations import control, health, reader
 from destinations.breaker import Verdict
 from destinations.control import Control
+from destinations.lanes import ClaimedLane
 from destinations.lease import Database, Lease
 from destinations.outcome import Outcome, classify
 from destinations.plugins.base import BuildError
-from destinations.reader import Owed
-from destinations.selection import unwanted
+from destinations.reader import Ask, Owed
+from destinations.selection import Wanted, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
+from ingest.models import LANES
 
 PROBES = 3
-LANES = 16  # looked at for heads
-LANE_EVENTS = 20  # looked at in each: the first may be settled already
+LANE_EVENTS = 50  # of a lane, looked at at once
+LOOKS = 20  # so many times, until there are heads enough: what is not wanted or held may stand before them
 LONE_FAILURES = 3  # a single head that failed so often becomes a row
 
 
@@ -29,16 +32,19 @@ async def probe(
     database: Database, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler
 ) -> bool:
     """Probe once; True when the breaker is closed now. Raises LeaseLost or psycopg2.Error."""
-    await lease.take(LANES)
-    heads = await _heads(database, lease, seen, sender, settler)
+    taken = await lease.take(len(seen.connections) * LANES)
+    wanted = seen.wanted(sender.names)
+    lanes = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
+    heads = await _fresh_heads(database, lease, lanes, wanted, settler) or await _row_heads(database, lanes)
     succeeded = False
     for owed in heads[:PROBES]:
-        if await _attempt(lease, owed, sender, settler):
-            succeeded = True
+        if not await _may_go_on(database, destination_id):
             break
-    lone = len(heads) == 1 and seen.probes_failed + 1 >= LONE_FAILURES
-    if settler.failures and (succeeded or lone):
-        settler.keep_failures()
+        succeeded = await _attempt(lease, owed, sender, settler)
+        if succeeded:
+            break
+    if len(heads) == 1 and seen.probes_failed + 1 >= LONE_FAILURES:
+        _keep_lone(heads[0], settler)
     verdict = settler.streak.verdict()
     await lease.checkpoint(settler.take_changes())
     await lease.close()
@@ -52,38 +58,64 @@ async def probe(
     return False
 
 
-async def _heads(database: Database, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> list[Owed]:
-    """The first event to send of each lane: of users who are not held, else of held users whose turn it is."""
-    wanted = seen.wanted(sender.names)
-    lanes = [lane for lane in lease.lanes.values() if wanted[lane.connection_id].active]
+async def _fresh_heads(
+    database: Database, lease: Lease, lanes: list[ClaimedLane], wanted: dict[int, Wanted], settler: Settler
+) -> list[Owed]:
+    """The first event to send of each lane, of users who are not held; held users' events are left as they are."""
     heads: dict[int, Owed] = {}
-    for owed in await database.run(reader.next_events, [(lane, LANE_EVENTS) for lane in lanes]):
-        if owed.lane.id in heads or not owed.lane.progress.read(owed.place, owed.day):
-            continue
-        owed.event = orjson.loads(owed.payload or "{}")
-        if reason := unwanted(owed.event or {}, owed.place[0], wanted[owed.lane.connection_id]):
-            settler.filtered(owed, reason)
-        elif owed.held:
-            settler.wait(owed)
-        else:
-            heads[owed.lane.id] = owed
-    if not heads:
-        for queue in await database.run(reader.due_queues, lanes):
-            queue[0].event = orjson.loads(queue[0].payload) if queue[0].payload else None
-            heads[queue[0].lane.id] = queue[0]
+    for _ in range(LOOKS):
+        await lease.renew_if_due()
+        asked = [Ask.more(lane, LANE_EVENTS) for lane in lanes if lane.id not in heads]
+        events = await database.run(reader.next_events, asked)
+        for owed in events:
+            if owed.lane.id in heads or not owed.lane.progress.read(owed.place, owed.day) or owed.held:
+                continue
+            owed.event = orjson.loads(owed.payload or "{}")
+            if reason := unwanted(owed.event or {}, owed.place[0], wanted[owed.lane.connection_id]):
+                settler.filtered(owed, reason)
+            else:
+                heads[owed.lane.id] = owed
+        if not events or len(heads) >= PROBES:
+            break
+    return _shuffled(heads)
+
+
+async def _row_heads(database: Database, lanes: list[ClaimedLane]) -> list[Owed]:
+    """The heads of held users whose turn it is, one of each lane."""
+    heads: dict[int, Owed] = {}
+    for queue in await database.run(reader.due_queues, lanes):
+        queue[0].event = orjson.loads(queue[0].payload) if queue[0].payload else None
+        heads[queue[0].lane.id] = queue[0]
+    return _shuffled(heads)
+
+
+def _shuffled(heads: dict[int, Owed]) -> list[Owed]:
     chosen = list(heads.values())
     random.shuffle(chosen)
     return chosen
 
 
+async def _may_go_on(database: Database, destination_id: int) -> bool:
+    """Whether nobody stopped the destination or the service meanwhile."""
+    seen = await database.run(control.read, destination_id)
+    return seen is not None and seen.stopped_because is None
+
+
 async def _attempt(lease: Lease, owed: Owed, sender: Sender, settler: Settler) -> bool:
     """Send one head; True when the destination took it."""
-    await lease.renew_if_due()
     try:
         request = sender.build(owed)
     except BuildError as error:
         settler.unbuildable(owed, str(error))
         return False
-    answer = await sender.send(owed, request)
+    await lease.during(sender.turn(asyncio.Event()))
+    answer = await lease.during(sender.send(owed, request))
     settler.answered(owed, request, answer)
     return classify(answer) in {Outcome.DELIVERED, Outcome.ABORTED}
+
+
+def _keep_lone(owed: Owed, settler: Settler) -> None:
+    """Make a row of the only head there is, if it was answered: unreachable is the destination, not the event."""
+    failure = settler.failures.get(owed.user)
+    if failure and failure.answer.connected and not owed.is_row:
+        settler.keep_failures()

@@ -7,7 +7,7 @@ happened, because a smaller one could still appear before it. Must never write.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
@@ -111,14 +111,28 @@ class Owed:
         return (self.lane.connection_id, self.user_key)
 
 
-def next_events(raw: Connection, wanted: Sequence[tuple[ClaimedLane, int]]) -> list[Owed]:
-    """Up to n more events of each (lane, n), after what was read of it, in order per lane."""
-    if not wanted:
+class Ask(NamedTuple):
+    """Up to `most` more events of a lane. Made in the event loop, since a thread would see the progress change."""
+
+    lane: ClaimedLane
+    after: Place
+    day: str
+    most: int
+
+    @classmethod
+    def more(cls, lane: ClaimedLane, most: int) -> "Ask":
+        """What follows what was read of the lane so far."""
+        return cls(lane, lane.progress.read_to, lane.progress.day, most)
+
+
+def next_events(raw: Connection, asked: Sequence[Ask]) -> list[Owed]:
+    """The next events of each lane asked for, in order per lane."""
+    if not asked:
         return []
-    lanes = {lane.id: lane for lane, _ in wanted}
+    lanes = {ask.lane.id: ask.lane for ask in asked}
     values = [
-        (lane.id, lane.connection_id, lane.source_id, lane.number, *lane.progress.read_to, lane.progress.day, most)
-        for lane, most in wanted
+        (lane.id, lane.connection_id, lane.source_id, lane.number, *after, day, most)
+        for lane, after, day, most in asked
     ]
     with raw.cursor() as cursor:
         rows = execute_values(cursor, _NEXT, values, template=_NEXT_ROW, page_size=len(values), fetch=True)

@@ -5,6 +5,7 @@ a destination does.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from rudderproj.http import Answer, HttpClient
 from rudderproj.logs import wide
 
 MASK = "***"
+BURST_SECONDS = 0.05  # timers are late: what was missed so long ago may be made up for
 
 
 class PluginBroken(Exception):
@@ -36,6 +38,7 @@ class Sender:
         self._plugin = _plugin(seen.type)
         self._secrets = registry.schema(seen.type).secrets(seen.config)
         self._interval = self._next_at = 0.0
+        self._pace = asyncio.Lock()
         self.keep_rate(seen.rate_limit, seen.claims + 1)
 
     @property
@@ -60,9 +63,26 @@ class Sender:
         except Exception as error:
             raise BuildError(f"the {self._control.type} plugin failed: {type(error).__name__}") from error
 
+    async def turn(self, stopping: asyncio.Event) -> bool:
+        """Wait until the rate allows another request; False when `stopping` came first."""
+        if self._interval:
+            async with self._pace:
+                await self.rest(stopping)
+                if not stopping.is_set():
+                    now = asyncio.get_running_loop().time()
+                    self._next_at = max(self._next_at, now - BURST_SECONDS) + self._interval
+        return not stopping.is_set()
+
+    async def rest(self, stopping: asyncio.Event) -> None:
+        """Wait until the next request would be allowed, or `stopping` comes."""
+        wait = self._next_at - asyncio.get_running_loop().time()
+        if wait > 0 and not stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await stopping.wait()
+
     async def send(self, owed: Owed, request: Request) -> Answer:
-        """Send it, not before its turn."""
-        await self._turn()
+        """Send it now."""
         timeout = request.timeout_seconds or self._timeout_seconds
         answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout)
         wide(
@@ -82,13 +102,6 @@ class Sender:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return text
-
-    async def _turn(self) -> None:
-        """Keep to this link's part of the destination's rate."""
-        if self._interval:
-            now = asyncio.get_running_loop().time()
-            self._next_at = max(now, self._next_at + self._interval)
-            await asyncio.sleep(self._next_at - now)
 
 
 def _plugin(name: str) -> Plugin:
