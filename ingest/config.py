@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection
 from ingest.models import Source
 
 FRESH_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
 
 
 class ConfigUnavailable(Exception):
@@ -56,17 +57,21 @@ class SourceCache:
 
     def _refresh(self, force: bool = False) -> bool:
         """Read what changed; False when the database is away (the old answers stay)."""
-        with self._lock:
+        # A database that hangs holds up one request; the others go by the old answers or hear 503.
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS if force or self._sources is None else 0):
+            return False
+        try:
             if not force and time.monotonic() - self._read_at <= FRESH_SECONDS:
                 return True
-            try:
-                self._read()
-            except DatabaseError:
-                connection.close()
-                return False
-            finally:
-                self._read_at = time.monotonic()
+            self._read()
+        except DatabaseError:
+            connection.close()
+            return False
+        else:
             return True
+        finally:
+            self._read_at = time.monotonic()
+            self._lock.release()
 
     def _read(self) -> None:
         with connection.cursor() as cursor:

@@ -57,7 +57,7 @@ def webhook_value(body: bytes, content_type: str) -> Any:
         return parse(body)
     except BodyError:
         form = first_values(body.decode(errors="replace")) if b"=" in body else {}
-        if not form:
+        if not form or body.lstrip()[:1] in b"{[":  # JSON that was cut off is no form, whatever it contains
             raise
         return form
 
@@ -77,6 +77,7 @@ def first_values(query: str) -> dict[str, str]:
     for name, value in parse_qsl(query.replace("%00", ""), keep_blank_values=True):
         fields.setdefault(name.replace("\0", ""), value.replace("\0", ""))
     fields.pop("writeKey", None)
+    fields.pop("", None)
     return fields
 
 

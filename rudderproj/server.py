@@ -62,7 +62,7 @@ async def serve() -> None:
     address = (env["WEB_HOST"], str(env["WEB_PORT"]))
     # A commit has its own limit; this one is for a database that does not even say no.
     wait_seconds = env["INGEST_COMMIT_TIMEOUT_SECONDS"] + 1
-    shell = Shell(application, bodies, address, env["WEB_THREADS"], env["WEB_WAITING"], wait_seconds)
+    shell = Shell(application, bodies, address, env["WEB_THREADS"], env["WEB_MAX_REQUESTS"], wait_seconds)
     server = Server(
         shell,
         address=env["WEB_HOST"],

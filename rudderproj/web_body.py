@@ -6,7 +6,7 @@ stored that the client still has.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
@@ -23,7 +23,11 @@ class BodyCutError(Exception):
 
 
 class BodyTooLargeError(Exception):
-    """More bytes than allowed were declared or sent."""
+    """More bytes than allowed were declared or sent; `rest` gives what is still to come."""
+
+    def __init__(self, rest: AsyncIterator[bytes]) -> None:
+        super().__init__()
+        self.rest = rest
 
 
 class BodyLateError(Exception):
@@ -35,6 +39,19 @@ class Receiving(Protocol):
 
     async def __call__(self) -> bytes: ...
     def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class _Rest:
+    """A body's chunks, to be read by one loop and read on by another; granian's own can be asked for only once."""
+
+    def __init__(self, protocol: Receiving) -> None:
+        self._chunks = aiter(protocol)
+
+    def __aiter__(self) -> "_Rest":
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        return self._chunks.__anext__()
 
 
 class BodyReader:
@@ -68,7 +85,7 @@ class BodyReader:
         Raises BodyCutError, BodyTooLargeError or BodyLateError.
         """
         if declared_bytes is not None and declared_bytes > self._max_bytes:
-            raise BodyTooLargeError
+            raise BodyTooLargeError(_Rest(protocol))
         if self._free_bytes < 0:
             raise BodyLateError
         task = asyncio.current_task()
@@ -93,17 +110,16 @@ class BodyReader:
     async def _collect(self, protocol: Receiving, declared_bytes: int | None) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        ended = False
+        rest = _Rest(protocol)
         try:
-            async for chunk in protocol:
-                if ended:  # granian ends with one empty chunk, and gives one more when the transfer failed
+            async for chunk in rest:
+                if chunks and not chunks[-1]:  # granian ends with one empty chunk; one more: the transfer failed
                     raise BodyCutError
-                ended = not chunk
+                chunks.append(chunk)
                 size += len(chunk)
                 self.hold(len(chunk))
-                chunks.append(chunk)
                 if size > self._max_bytes:
-                    raise BodyTooLargeError
+                    raise BodyTooLargeError(rest)
                 if self._free_bytes < 0:
                     raise BodyLateError
         finally:
@@ -119,10 +135,11 @@ class BodyReader:
                 task.cancel()
 
 
-async def discard(protocol: Receiving) -> None:
+async def discard(rest: AsyncIterator[bytes]) -> None:
     """Read on for a moment: closing on a client that is still sending would reset the answer away."""
-    chunks = aiter(protocol)
-    with contextlib.suppress(TimeoutError, StopAsyncIteration, ProtocolClosed, ProtocolError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            while await asyncio.wait_for(anext(chunks), LINGER_IDLE_SECONDS):
-                pass
+    now = asyncio.get_running_loop().time
+    end = now() + LINGER_SECONDS
+    with contextlib.suppress(TimeoutError, ProtocolClosed, ProtocolError):
+        async with asyncio.timeout(LINGER_IDLE_SECONDS) as idle:
+            async for _ in rest:
+                idle.reschedule(min(end, now() + LINGER_IDLE_SECONDS))

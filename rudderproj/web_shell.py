@@ -13,13 +13,18 @@ import structlog
 
 from rudderproj.web_body import BodyCutError, BodyLateError, BodyReader, BodyTooLargeError, Receiving, discard
 from rudderproj.web_hooks import UNAVAILABLE, Answer, Wait, refusal
-from rudderproj.web_pool import Pool, PoolFullError
+from rudderproj.web_pool import Pool, WorkLateError
 from rudderproj.web_wsgi import Application, Scope, call, environ, translated
 
 log = structlog.get_logger(__name__)
 
 PROBE_PATHS = frozenset({"/health", "/ready", "/version"})
 PROBE_THREADS = 4
+ANSWER_SECONDS = 20.0  # for a page that waits for a database that hangs
+
+
+class BusyError(Exception):
+    """As many requests as may be in work are."""
 
 
 class Exchange(Receiving, Protocol):
@@ -37,40 +42,38 @@ class Shell:
         bodies: BodyReader,
         server: tuple[str, str],
         threads: int,
-        waiting: int,
+        max_requests: int,
         wait_seconds: float,
     ) -> None:
         self._application = application
         self._bodies = bodies
         self._server = server
         self._threads = threads
-        self._waiting = waiting
+        self._max_requests = max_requests
         self._wait_seconds = wait_seconds
-        self._waits = 0
+        self._in_work = 0
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._pool: Pool[Answer] = Pool("web", self._threads, self._waiting)
+        self._pool: Pool[Answer] = Pool("web", self._threads, ANSWER_SECONDS)
         # Probes and preflights need no database, and must be answered also when every other thread waits for it.
-        self._spare: Pool[Answer] = Pool("probe", PROBE_THREADS, self._waiting)
+        self._spare: Pool[Answer] = Pool("probe", PROBE_THREADS, ANSWER_SECONDS)
         self._sweeper = loop.create_task(self._bodies.sweep())
 
     async def __rsgi__(self, scope: Scope, protocol: Exchange) -> None:
-        linger = False
         try:
             answer = await self._answer(scope, await self._body(scope, protocol))
-        except BodyTooLargeError:
-            linger = scope.headers.get("expect") is None
+        except BodyTooLargeError as error:
+            if scope.headers.get("expect") is None:
+                await discard(error.rest)
             answer = refusal(scope.path, 413, "request size exceeds max limit")
         except BodyCutError:
             answer = refusal(scope.path, 400, "request body is incomplete or malformed")
-        except (BodyLateError, PoolFullError):
+        except (BodyLateError, BusyError, WorkLateError):
             answer = refusal(scope.path, 503, UNAVAILABLE)
         except Exception:
             log.exception("request.failed", path=scope.path)
             answer = refusal(scope.path, 500, "internal server error")
-        if linger:
-            await discard(protocol)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
 
     async def _body(self, scope: Scope, protocol: Exchange) -> bytes:
@@ -81,21 +84,24 @@ class Shell:
         return await self._bodies.read(protocol, None if declared is None else int(declared))
 
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
-        if self._waits >= self._waiting:
-            raise PoolFullError
-        spare = scope.method == "OPTIONS" or scope.path in PROBE_PATHS
+        work = partial(self._work, scope, body)
+        if scope.method == "OPTIONS" or scope.path in PROBE_PATHS:
+            return await self._spare.run(work)
+        if self._in_work >= self._max_requests:
+            raise BusyError
+        self._in_work += 1
         self._bodies.hold(len(body))
         try:
-            answer = await (self._spare if spare else self._pool).run(partial(self._work, scope, body))
+            answer = await self._pool.run(work)
+            return answer if answer.wait is None else await self._after(answer, answer.wait)
         finally:
             self._bodies.hold(-len(body))
-        return answer if answer.wait is None else await self._after(answer, answer.wait)
+            self._in_work -= 1
 
     def _work(self, scope: Scope, body: bytes) -> Answer:
         return call(self._application, environ(scope, body, self._server))
 
     async def _after(self, answer: Answer, wait: Wait) -> Answer:
-        self._waits += 1
         self._bodies.hold(wait.weight_bytes)
         try:
             await self._done(wait.done)
@@ -104,7 +110,6 @@ class Shell:
             return await self._spare.run(partial(_failed, wait, error))
         finally:
             self._bodies.hold(-wait.weight_bytes)
-            self._waits -= 1
 
     async def _done(self, future: "Future[Any]") -> None:
         """Raises what the future raises, or TimeoutError."""

@@ -1,0 +1,52 @@
+"""Fixtures of the ingest tests: a source, requests inside this process, a real web process."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from ingest import log
+from ingest.models import Event, Source
+from tests.ingest.web import WebProcess, basic
+
+Post = Callable[..., HttpResponse]
+
+
+@pytest.fixture
+def source(committed: None) -> Iterator[Source]:
+    """An enabled source with the write key WK; the log's connection is closed afterwards."""
+    yield Source.objects.create(name="web", write_key="WK")
+    log.stop()
+
+
+@pytest.fixture
+def post(source: Source) -> Post:
+    """Post to this process: `post(path, value_or_bytes, **headers)`, as the source unless `key` says otherwise."""
+
+    def send(path: str, body: Any, key: str | None = "WK", **headers: str) -> HttpResponse:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if key is not None:
+            headers = {"authorization": basic(key)} | headers
+        content_type = headers.pop("content_type", "application/json")
+        return Client().post(path, content, content_type=content_type, headers=headers)  # type: ignore[return-value]
+
+    return send
+
+
+@pytest.fixture
+def stored() -> Callable[[], list[dict[str, Any]]]:
+    """The payloads of the log in its order."""
+    return lambda: [
+        json.loads(text) for text in Event.objects.order_by("xid", "position").values_list("payload", flat=True)
+    ]
+
+
+@pytest.fixture
+def web(source: Source, process_env: dict[str, str]) -> Iterator[WebProcess]:
+    """A web process with the default settings on the test database."""
+    process = WebProcess(process_env)
+    yield process
+    process.stop()
