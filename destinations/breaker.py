@@ -67,4 +67,4 @@ class Streak:
 
 def probe_delay_seconds(probes_failed: int) -> float:
     """How long an open breaker waits before its next probe: 1, 2, 4 … 60 seconds."""
-    return min(60.0, 2.0**probes_failed)
+    return min(60.0, 2.0 ** min(probes_failed, 6))

@@ -1,7 +1,7 @@
 """What an answer means for the event: pure classification, no policy about when to try again."""
 
 import email.utils
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from rudderproj.http import Answer
@@ -39,9 +39,10 @@ def describe(answer: Answer) -> str:
 def retry_after_seconds(answer: Answer, now: datetime) -> float | None:
     """`Retry-After` in seconds from now, as a number or an HTTP date; None when absent or unreadable."""
     value = (answer.retry_after or "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
-        return max(0.0, (email.utils.parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError):
+        moment = email.utils.parsedate_to_datetime(value)
+        return max(0.0, ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds())
+    except (ValueError, OverflowError):
         return None
