@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 
 from tests.e2e.stack import Stack
@@ -17,6 +18,7 @@ class Load:
     def __init__(self, stack: Stack, users: int) -> None:
         self._stack = stack
         self._stopping = threading.Event()
+        self._run = uuid.uuid4().hex[:8]  # the log may remember what another test sent
         self.accepted: dict[str, list[int]] = {f"user-{number}": [] for number in range(users)}
         self._threads = [threading.Thread(target=self._send, args=(user,)) for user in self.accepted]
 
@@ -26,7 +28,7 @@ class Load:
             event: dict[str, object] = {
                 "userId": user,
                 "event": "n",
-                "messageId": f"{user}-{number}",
+                "messageId": f"{self._run}-{user}-{number}",
                 "properties": {"n": number},
             }
             while not self._is_accepted(event):
