@@ -9,7 +9,7 @@ from contextlib import closing
 
 import psycopg2
 import structlog
-from django.db import Error, connection
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from ingest import partitions, tally
 from rudderproj import db
@@ -17,16 +17,12 @@ from rudderproj.celery import app
 
 log = structlog.get_logger(__name__)
 
+STATEMENT_SECONDS = 30
 MIDNIGHT_KEY_SECONDS = 3600  # they matter within minutes of midnight
 
 
-def _make_partitions() -> int:
-    with closing(db.connect("upkeep", 30)) as raw:
-        return partitions.create_ahead(raw)
-
-
-def _prune_midnight_keys() -> int:
-    with connection.cursor() as cursor:
+def _prune_midnight_keys(raw: Connection) -> int:
+    with raw.cursor() as cursor:
         cursor.execute(
             "DELETE FROM ingest_midnight_key WHERE created_at < now() - make_interval(secs => %s)",
             [MIDNIGHT_KEY_SECONDS],
@@ -34,8 +30,8 @@ def _prune_midnight_keys() -> int:
         return int(cursor.rowcount)
 
 
-_CHORES: dict[str, Callable[[], int]] = {
-    "partitions_made": _make_partitions,
+_CHORES: dict[str, Callable[[Connection], int]] = {
+    "partitions_made": partitions.create_ahead,
     "events_tallied": tally.roll_up_all,
     "midnight_keys_pruned": _prune_midnight_keys,
 }
@@ -46,8 +42,8 @@ def upkeep() -> None:
     """Make partitions ahead, roll up the tallies, prune midnight keys. A chore that fails does not stop the others."""
     for name, chore in _CHORES.items():
         try:
-            if done := chore():
-                log.info("upkeep.done", chore=name, count=done)
-        except (Error, psycopg2.Error) as error:
+            with closing(db.connect("upkeep", STATEMENT_SECONDS)) as raw:
+                if done := chore(raw):
+                    log.info("upkeep.done", chore=name, count=done)
+        except psycopg2.Error as error:
             log.warning("upkeep.failed", chore=name, error=str(error).strip())
-            connection.close()
