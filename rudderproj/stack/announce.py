@@ -7,11 +7,11 @@ import http.client
 import sys
 import time
 
-from .datadir import DataDir
+from .datadir import DataDir, last_line
 from .environment import Settings
 from .setup import Demo
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 20.0
 FLOWER_PATIENCE_SECONDS = 15.0
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not listened on
 
@@ -21,7 +21,8 @@ def wait_ready(chosen: Settings, data: DataDir) -> None:
     told_at = time.monotonic() + PATIENCE_SECONDS
     while (reason := _not_ready(chosen)) is not None:
         if time.monotonic() > told_at:
-            print(f"not ready yet: {reason} (see {data.log('web')}); still trying", file=sys.stderr)
+            log = data.log("web")
+            print(f"not ready yet: {reason}; web last said: {last_line(log)} (see {log})", file=sys.stderr)
             told_at = time.monotonic() + PATIENCE_SECONDS
         time.sleep(0.1)
     # Only a view on the workers: what is wrong with it must not hide the rest.
