@@ -20,9 +20,10 @@ from rudderproj.web_hooks import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger(__name__)
 
-FRESH_SECONDS = 1.0  # probes are no closer than this, however often we are asked
+FRESH_SECONDS = 1.0  # between probes that nobody waits for
 ANSWER_SECONDS = 1.0  # a database that takes longer to commit is not ready
 NORMAL = "NORMAL"
+NO_ANSWER = "database does not answer"
 _COMMIT = "SELECT current_setting('transaction_read_only'), pg_logical_emit_message(true, 'rudderproj.health', '')"
 
 _probes: dict[str, Callable[[], str]] = {}
@@ -38,7 +39,7 @@ def register(name: str, probe: Callable[[], str]) -> None:
 
 @dataclass(frozen=True)
 class Known:
-    """What was last found out. `at` is monotonic; `reason` is empty when an event could be stored."""
+    """What was last found out. `at`: when that probe began; `reason`: empty when an event could be stored."""
 
     at: float = float("-inf")
     reason: str = "database not looked at yet"
@@ -46,7 +47,7 @@ class Known:
 
 
 class Watch:
-    """Probes the database on demand, one probe at a time, in a daemon thread started on first use."""
+    """Probes the database each second and on demand, one probe at a time, in a daemon thread started on first use."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -57,51 +58,44 @@ class Watch:
         self._probing_since: float | None = None
 
     def last(self) -> Known:
-        """What is known now, without waiting; has a new probe started if that is old."""
+        """What is known now, without waiting: about a second old, once the watch has begun."""
         with self._changed:
-            self._want()
+            self._start()
             return self._current()
 
     def now(self) -> Known:
-        """What a probe of this second found; waits for it, up to ANSWER_SECONDS."""
+        """What a probe started after this call finds; waits for it, up to ANSWER_SECONDS."""
         asked = time.monotonic()
         with self._changed:
-            self._want()
-            self._changed.wait_for(
-                lambda: self._known.at >= asked - FRESH_SECONDS or self._stuck(),
-                ANSWER_SECONDS,
-            )
-            known = self._current()
-        if known.at < asked - FRESH_SECONDS and not known.reason:
-            return Known(known.at, "database does not answer", known.answers)
-        return known
+            self._start()
+            self._wanted = True
+            self._changed.notify_all()
+            answered = self._changed.wait_for(lambda: self._known.at >= asked or self._stuck(), ANSWER_SECONDS)
+            return self._current() if answered else Known(self._known.at, NO_ANSWER, self._known.answers)
 
-    def _want(self) -> None:
-        if time.monotonic() - self._known.at < FRESH_SECONDS or self._probing_since is not None:
-            return
-        self._wanted = True
+    def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="health", daemon=True)
             self._thread.start()
-        self._changed.notify_all()
 
     def _stuck(self) -> bool:
         return self._probing_since is not None and time.monotonic() - self._probing_since > ANSWER_SECONDS
 
     def _current(self) -> Known:
         if self._stuck():
-            return Known(self._known.at, "database does not answer", self._known.answers)
+            return Known(self._known.at, NO_ANSWER, self._known.answers)
         return self._known
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._wanted)
-                self._wanted, self._probing_since = False, time.monotonic()
+                self._changed.wait_for(lambda: self._wanted, FRESH_SECONDS)
+                started = self._probing_since = time.monotonic()
+                self._wanted = False
             reason = self._look()
             answers = self._known.answers if reason else self._ask_others()
             with self._changed:
-                self._known = Known(time.monotonic(), reason, answers)
+                self._known = Known(started, reason, answers)
                 self._probing_since = None
                 self._changed.notify_all()
 
@@ -116,7 +110,8 @@ class Watch:
         except psycopg2.Error as error:
             if self._raw is not None:
                 self._raw.close()
-            return f"database: {(str(error).strip() or 'away').splitlines()[0]}"
+            # The text of a failed connection names hosts and users: not for everybody.
+            return f"database refuses: {error.diag.message_primary}" if error.pgcode else "database away"
         if row is None or row[0] == "on":
             return "database is read-only"
         notices = list(self._raw.notices)
