@@ -42,6 +42,10 @@ class Schema:
         """A copy to show: secrets replaced, also those in the user part of URLs."""
         return _masked(self.root, config)
 
+    def unmask(self, config: Any, stored: Any) -> Any:
+        """A masked copy that was edited, with the secrets of what is stored put back where the mask still stands."""
+        return _unmasked(self.root, config, stored)
+
     def secrets(self, config: Any) -> list[str]:
         """The secret values in a configuration, to be masked wherever they come back, longest first."""
         return sorted(set(_secrets(self.root, config)), key=lambda value: (-len(value), value))
@@ -117,6 +121,16 @@ def _masked(node: dict[str, Any], value: Any) -> Any:
     if node.get("format") == "url" and isinstance(value, str):
         return re.sub(r"//[^/?#]*@", f"//{MASK}@", value)
     return value
+
+
+def _unmasked(node: dict[str, Any], value: Any, stored: Any) -> Any:
+    if isinstance(value, dict) and isinstance(stored, dict):
+        known = node.get("properties", {})
+        return {name: _unmasked(known.get(name, {}), inner, stored.get(name)) for name, inner in value.items()}
+    if isinstance(value, list) and isinstance(stored, list):
+        padded = [*stored, *[None] * len(value)]
+        return [_unmasked(node.get("items", {}), item, old) for item, old in zip(value, padded, strict=False)]
+    return stored if stored is not None and value == _masked(node, stored) else value
 
 
 def _secrets(node: dict[str, Any], value: Any) -> Iterator[str]:

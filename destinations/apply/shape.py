@@ -4,7 +4,7 @@ A source or destination that is named is described completely: what its entry le
 Must never put a value into a message: it may be a secret.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from destinations import registry
 from destinations.apply import fields
@@ -12,6 +12,8 @@ from destinations.apply.document import at, read_filled
 from destinations.apply.fields import Reader
 from destinations.apply.wanted import InputError, Wanted, WantedDestination, WantedSource
 from ingest.models import Source
+
+T = TypeVar("T")
 
 NAME_MOST, WRITE_KEY_MOST = 100, 200
 
@@ -52,6 +54,18 @@ def read(data: Any) -> Wanted:
     return _Reading().document(data)
 
 
+def read_retry(data: Any) -> dict[str, Any]:
+    """A retry policy in any of its spellings, as it is stored. Raises InputError."""
+    reading = _Reading()
+    return reading.checked(reading.retry("retry", data))
+
+
+def read_event_filter(data: Any) -> dict[str, Any]:
+    """An event filter as it is stored. Raises InputError."""
+    reading = _Reading()
+    return reading.checked(reading.event_filter("event_filter", data))
+
+
 class _Reading:
     """One pass over a document, collecting problems."""
 
@@ -66,9 +80,13 @@ class _Reading:
         ]
         wanted = Wanted([s for s in sources if s], [d for d in destinations if d])
         self.problems += repeated(wanted)
+        return self.checked(wanted)
+
+    def checked(self, found: T) -> T:
+        """What was found, if nothing was wrong. Raises InputError."""
         if self.problems:
             raise InputError(self.problems)
-        return wanted
+        return found
 
     def source(self, path: str, data: Any) -> WantedSource | None:
         entry = self.mapping(path, data, dict.fromkeys(_SOURCE))

@@ -1,0 +1,82 @@
+"""Admin of sources, events and what was refused."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from ingest import lookup
+from ingest.keys import new_write_key
+from ingest.models import LoggedEvent, RejectedEvent, Source
+from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin
+
+SHOWN_EVENTS = 100
+SHOWN_DAYS = 2
+
+
+@admin.register(Source)
+class SourceAdmin(FastAdmin):
+    """Sources are switched off, not deleted: their events are still owed."""
+
+    list_display = ("name", "enabled", "rate_limit", "user_key", "created_at")
+    list_filter = ("enabled",)
+    search_fields = ("name",)
+    readonly_fields = ("created_at",)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return super().get_changeform_initial_data(request) | {"write_key": new_write_key()}
+
+
+@admin.register(RejectedEvent)
+class RejectedEventAdmin(ReadOnlyAdmin):
+    """What was not accepted, and why."""
+
+    list_display = ("received_at", "source", "message_id", "reason")
+    list_filter = ("source",)
+    list_select_related = ("source",)
+    ordering = ("-received_at",)
+    date_hierarchy = None
+
+
+class _Search(forms.Form):
+    message_id = forms.CharField(required=False)
+    source = forms.ModelChoiceField(Source.objects.order_by("name"), required=False, empty_label="all sources")
+
+
+@admin.register(LoggedEvent)
+class EventAdmin(ReadOnlyAdmin):
+    """The event log: its newest events, or those with a message id."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        self._require_view(request)
+        form = _Search(request.GET)
+        chosen = form.cleaned_data if form.is_valid() else {}
+        source_id = chosen["source"].pk if chosen.get("source") else None
+        if chosen.get("message_id"):
+            events = lookup.by_message_id(chosen["message_id"], source_id)
+        else:
+            events = lookup.newest(source_id, SHOWN_EVENTS, SHOWN_DAYS)
+        context = {"title": "Events", "form": form, "events": events, "shown": SHOWN_EVENTS, "days": SHOWN_DAYS}
+        return self._page(request, "ingest/events.html", context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self._require_view(request)
+        event = lookup.by_place(object_id)
+        if event is None:
+            raise Http404
+        payload = json.dumps(json.loads(event.payload), indent=2, ensure_ascii=False)
+        return self._page(request, "ingest/event.html", {"title": event.message_id, "event": event, "payload": payload})
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        whole = self.admin_site.each_context(request) | {"opts": self.opts} | context
+        return TemplateResponse(request, template, whole)

@@ -1,0 +1,83 @@
+"""Finding events for people: by message id, or the newest ones. Every query goes by an index."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from ingest.models import LANES
+from ingest.tally import FROM_INDEXES
+
+_COLUMNS = "s.name, e.day, e.source_id, e.message_id, e.lane, e.user_key, e.xid, e.position, e.received_at, e.payload"
+
+# The newest of each lane; among them are the newest of all.
+_NEWEST = f"""
+SELECT {_COLUMNS} FROM ingest_source s CROSS JOIN generate_series(0, {LANES - 1}) hash CROSS JOIN LATERAL (
+    SELECT * FROM ingest_event e
+    WHERE e.source_id = s.id AND e.lane = hash AND e.day >= (now() AT TIME ZONE 'UTC')::date - %(days)s
+    ORDER BY e.xid DESC, e.position DESC LIMIT %(limit)s
+) e
+WHERE %(source)s IS NULL OR s.id = %(source)s
+ORDER BY e.xid DESC, e.position DESC LIMIT %(limit)s
+"""
+
+# A partition is a day, named by it: with the day known, its primary key finds the event.
+_BY_MESSAGE_ID = f"""
+SELECT {_COLUMNS} FROM ingest_source s
+CROSS JOIN (SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day FROM pg_inherits
+            WHERE inhparent = 'ingest_event'::regclass) partition
+CROSS JOIN LATERAL (
+    SELECT * FROM ingest_event e WHERE e.day = partition.day AND e.source_id = s.id AND e.message_id = %(message_id)s
+) e
+WHERE %(source)s IS NULL OR s.id = %(source)s
+ORDER BY e.xid DESC, e.position DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One event of the log."""
+
+    source: str
+    day: date
+    source_id: int
+    message_id: str
+    lane: int
+    user_key: str
+    xid: int
+    position: int
+    received_at: datetime
+    payload: str
+
+    @property
+    def place(self) -> str:
+        """What names it in a URL: source, lane, xid, position."""
+        return f"{self.source_id}-{self.lane}-{self.xid}-{self.position}"
+
+
+def newest(source_id: int | None, limit: int, days: int) -> list[Found]:
+    """The newest events of a source, or of all, newest first, of today and `days` before."""
+    return _found(_NEWEST, {"source": source_id, "limit": limit, "days": days})
+
+
+def by_message_id(message_id: str, source_id: int | None) -> list[Found]:
+    """The events with this message id, of a source or of all, newest first."""
+    return _found(_BY_MESSAGE_ID, {"source": source_id, "message_id": message_id})
+
+
+def by_place(place: str) -> Found | None:
+    """The event at a place, as Found.place names it."""
+    parts = place.split("-")
+    if len(parts) != 4 or not all(part.isdecimal() and len(part) < 19 for part in parts):
+        return None
+    condition = "e.source_id = %s AND e.lane = %s AND e.xid = %s AND e.position = %s"
+    query = f"SELECT {_COLUMNS} FROM ingest_event e JOIN ingest_source s ON s.id = e.source_id WHERE {condition}"
+    return next(iter(_found(query, [int(part) for part in parts])), None)
+
+
+def _found(query: str, parameters: Any) -> list[Found]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(FROM_INDEXES.replace("SET ", "SET LOCAL "))
+        cursor.execute(query, parameters)
+        return [Found(*row) for row in cursor.fetchall()]
