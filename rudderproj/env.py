@@ -36,6 +36,13 @@ def _positive(value: str) -> int:
     return number
 
 
+def _depth(value: str) -> int:
+    number = _positive(value)
+    if number > 200:  # nothing deeper than 254 levels can be written out again
+        raise ValueError("expected at most 200")
+    return number
+
+
 def _seconds(value: str) -> float:
     number = float(value)
     if not 0 < number < 1e9:
@@ -129,7 +136,7 @@ VARIABLES = (
     ),
     Variable("EGRESS_ALLOW", "", _networks, "private networks (CIDR) that destinations may be reached in"),
     Variable("INGEST_MAX_BODY_BYTES", str(10 * 1024 * 1024), _positive, "largest request body, after inflating"),
-    Variable("INGEST_MAX_DEPTH", "64", _positive, "deepest nesting of an event"),
+    Variable("INGEST_MAX_DEPTH", "64", _depth, "deepest nesting of an event"),
     Variable("INGEST_BODY_TIMEOUT_SECONDS", "30", _seconds, "longest time a client may take to send a body"),
     Variable("INGEST_COMMIT_TIMEOUT_SECONDS", "5", _seconds, "longest wait for a commit before the answer is 503"),
     Variable("FORWARD_AUTOSCALE", "4,1", _text, "largest and smallest number of forwarding processes of a worker"),

@@ -88,6 +88,7 @@ async def serve() -> None:
     health.watch.last()  # starts looking, so that the first to ask is told
     log.info("web.started", host=env["WEB_HOST"], port=env["WEB_PORT"], pid=os.getpid())
     await server.serve()
+    await shell.finish()
     log.info("web.stopped")
 
 

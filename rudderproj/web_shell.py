@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 PROBE_PATHS = frozenset({"/health", "/ready", "/version"})
 PROBE_THREADS = 4
+FINISH_SECONDS = 0.02
 ANSWER_SECONDS = 20.0  # for a page that waits for a database that hangs
 
 
@@ -75,6 +76,11 @@ class Shell:
             log.exception("request.failed", path=scope.path)
             answer = refusal(scope.path, 500, "internal server error")
         protocol.response_bytes(answer.status, answer.headers, answer.body)
+
+    async def finish(self) -> None:
+        """Return when nothing is in work any more, also for clients that have gone away."""
+        while self._in_work:
+            await asyncio.sleep(FINISH_SECONDS)
 
     async def _body(self, scope: Scope, protocol: Exchange) -> bytes:
         headers = scope.headers
