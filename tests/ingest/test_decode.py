@@ -70,7 +70,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
     assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
-@pytest.mark.parametrize("body", [b"", b"  \n", gzip.compress(b"")])
+@pytest.mark.parametrize("body", [b"", b"  \n", gzip.compress(b"")], ids=["nothing", "blank", "gzip of nothing"])
 def test_an_empty_body_has_its_own_words(body: bytes) -> None:
     assert refusal(body) == (400, "request body is nil")
 
@@ -103,7 +103,11 @@ def test_a_truncated_gzip_body_is_refused(cut: int) -> None:
     assert refusal(gzip.compress(b'{"a": 1}')[:cut], "gzip") == (400, "truncated gzip")
 
 
-@pytest.mark.parametrize("body", [b'{"a": 1}', gzip.compress(b"{}") + b"garbage", gzip.compress(b" ") * 100])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": 1}', gzip.compress(b"{}") + b"garbage", gzip.compress(b" ") * 100],
+    ids=["plain json", "with garbage behind", "of too many members"],
+)
 def test_what_only_claims_to_be_gzip_is_refused(body: bytes) -> None:
     assert refusal(body, "gzip") == (400, "invalid gzip")
 
