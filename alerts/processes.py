@@ -7,10 +7,12 @@ the process it speaks for: a database that is away costs a log line.
 import atexit
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -142,7 +144,9 @@ def start_web() -> None:
 
 
 def connect_to_celery() -> None:
-    """Have Celery's own processes say that they live."""
+    """Have Celery's own processes say that they live. Flower sends no signal: its command line tells."""
+    if Path(sys.argv[0]).name in {"celery", "__main__.py"} and "flower" in sys.argv[1:]:
+        start(Process.Role.FLOWER)
     worker_ready.connect(_worker_ready, weak=False, dispatch_uid="alerts.processes")
     beat_init.connect(_beat_ready, weak=False, dispatch_uid="alerts.processes")
 
