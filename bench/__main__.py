@@ -31,7 +31,10 @@ def _measure(scenario: scenarios.Scenario, stack: Stack, seconds: float, runs: i
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="CPU columns: microseconds an event.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Columns web to valkey: CPU microseconds an event; others: CPUs busy with something else.",
+    )
     parser.add_argument("--quick", action="store_true", help="one short run each")
     parser.add_argument("--only", default="", metavar="TEXT", help="scenarios whose name contains this")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a run")

@@ -13,7 +13,7 @@ def event(user: str, number: int, due_at: float) -> bytes:
     """One track event; `number` counts the user's events from 0, `due_at` is Unix time in seconds."""
     return (
         b'{"type":"track","event":"Order Completed","userId":"%b","messageId":"%b-%d",'
-        b'"properties":{"number":%d,"due_at":%.6f,"total":9.99,"currency":"USD"},%b}'
+        b'"properties":{"number":%d,"due_at":%.4f,"total":9.99,"currency":"USD"},%b}'
         % (user.encode(), user.encode(), number, number, due_at, _CONTEXT)
     )
 

@@ -12,7 +12,14 @@ import psutil
 from bench.scenarios import Scenario
 
 RESULTS = Path(__file__).parent / "results.json"
-MEDIAN_OF = ("accepted_per_second", "delivered_per_second", "answer_ms", "latency_ms", "cpu_seconds_per_event")
+MEDIAN_OF = (
+    "other_cpus",
+    "accepted_per_second",
+    "delivered_per_second",
+    "answer_ms",
+    "latency_ms",
+    "cpu_seconds_per_event",
+)
 WORST_OF = ("lost", "duplicates", "out_of_order")
 
 
@@ -43,9 +50,22 @@ def write(scenarios: list[dict[str, Any]]) -> None:
 
 
 def table(scenarios: list[dict[str, Any]]) -> str:
-    """For a person; CPU is microseconds an event."""
+    """For a person; CPU is microseconds an event, `others` the CPUs that other programs kept busy."""
     rows = [
-        ("scenario", "in/s", "out/s", "p50 ms", "p95 ms", "p99 ms", "web", "forward", "postgres", "valkey", "wrong")
+        (
+            "scenario",
+            "in/s",
+            "out/s",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "web",
+            "forward",
+            "postgres",
+            "valkey",
+            "wrong",
+            "others",
+        )
     ]
     for scenario in scenarios:
         values = scenario["median"]
@@ -57,6 +77,7 @@ def table(scenarios: list[dict[str, Any]]) -> str:
                 *(f"{latency[name]:,.1f}" for name in ("p50", "p95", "p99")),
                 *(f"{cpu.get(role, 0) * 1e6:,.0f}" for role in ("web", "forward", "postgres", "valkey")),
                 str(sum(values[name] for name in WORST_OF)),
+                f"{values['other_cpus']:.1f}",
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

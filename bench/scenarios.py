@@ -37,7 +37,7 @@ SCENARIOS = (
 def run(scenario: Scenario, stack: Stack, seconds: float) -> dict[str, Any]:
     """Load the stack for so long, wait until everything has arrived; one run as the results keep it."""
     stack.sink("/reset")
-    before = usage.cpu_seconds(stack.pids())
+    before, others = usage.cpu_seconds(stack.pids()), usage.Others(stack.roots())
     sent = _load(scenario, stack, seconds)
     _wait_delivered(stack, sent["accepted"])
     seen = json.loads(stack.sink("/report"))
@@ -45,6 +45,7 @@ def run(scenario: Scenario, stack: Stack, seconds: float) -> dict[str, Any]:
     accepted = sent["accepted"]
     return {
         "seconds": seconds,
+        "other_cpus": round(others.cpus(), 2),
         "accepted": accepted,
         "refused": sent["refused"],
         "delivered": seen["delivered"],

@@ -36,6 +36,12 @@ class Stack:
     data_dir: Path
     web_port: int
     sink_port: int
+    process: subprocess.Popen[str]
+    sink_process: subprocess.Popen[str]
+
+    def roots(self) -> list[int]:
+        """The processes below which everything measured runs, the load generator aside."""
+        return [self.process.pid, self.sink_process.pid]
 
     def pids(self) -> dict[str, int]:
         """The main process of each role."""
@@ -51,12 +57,12 @@ class Stack:
 def running(data_dir: Path) -> Iterator[Stack]:
     """Start sink and stack, stop both afterwards. Raises RuntimeError with what the stack said."""
     web_port, flower_port, sink_port = _free_ports(3)
-    stack = Stack(data_dir, web_port, sink_port)
     names = ("DATABASE_URL", "CELERY_BROKER_URL")
     environ = {name: value for name, value in os.environ.items() if name not in names}
     environ |= {"DATA_DIR": str(data_dir), "WEB_PORT": str(web_port), "FLOWER_PORT": str(flower_port)}
     sink = _start(["bench.sink", str(sink_port)], environ)
     process = _start(["rudderproj.stack", "run"], environ)
+    stack = Stack(data_dir, web_port, sink_port, process, sink)
     try:
         _wait_started(process)
         _configure(stack, environ)
