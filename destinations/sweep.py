@@ -3,9 +3,12 @@
 Must never walk the log: it compares each lane's newest event with its cursor.
 """
 
-from django.db import connection
+from contextlib import closing
 
 from destinations import doorbell
+from rudderproj import db
+
+STATEMENT_SECONDS = 10.0
 
 # Once a second in the whole deployment, however many beats and workers ask.
 _TURN = """
@@ -44,8 +47,11 @@ WHERE h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now()) AND (SELE
 
 
 def sweep() -> int:
-    """Ring who needs it, if nobody swept a moment ago; returns how many were rung. Raises doorbell.BROKER_AWAY."""
-    with connection.cursor() as cursor:
+    """Ring who needs it, if nobody swept a moment ago; returns how many were rung.
+
+    Raises one of doorbell.BROKER_AWAY, or psycopg2.Error.
+    """
+    with closing(db.connect("sweep", STATEMENT_SECONDS)) as raw, raw.cursor() as cursor:
         cursor.execute(_TURN)
         if cursor.fetchone() is None:
             return 0

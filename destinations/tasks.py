@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import psycopg2
+import structlog
 from celery import shared_task
 from celery.signals import worker_ready
 
@@ -9,6 +11,8 @@ from destinations.doorbell import BROKER_AWAY, LINK
 from destinations.forward import forward as run_link
 from destinations.sweep import sweep as run_sweep
 from rudderproj.celery import FORWARD_QUEUE, app
+
+log = structlog.get_logger(__name__)
 
 SWEEP = "destinations.sweep"
 TIMER_SECONDS = 2.0
@@ -22,8 +26,11 @@ def forward(destination_id: int) -> None:
 
 @shared_task(name=SWEEP)
 def sweep() -> None:
-    """Ring what has work."""
-    run_sweep()
+    """Ring what has work. With the database or the broker away there is nothing to do but to be asked again."""
+    try:
+        run_sweep()
+    except (psycopg2.Error, *BROKER_AWAY) as error:
+        log.warning("sweep.failed", error=str(error).strip())
 
 
 @worker_ready.connect

@@ -68,6 +68,7 @@ def database(url: str) -> dict[str, Any]:
     # A stopped client must not hold the horizon, which would freeze all forwarding: the server ends it.
     timeouts = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=10s -c lock_timeout=10s -c timezone=UTC"
     options = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
+    options["tcp_user_timeout"] = "30000"  # milliseconds: a host that vanished is noticed also while it owes an answer
     options |= dict(parse_qsl(parts.query))
     options["options"] = f"{options.get('options', '')} {timeouts}".strip()
     return {

@@ -4,35 +4,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ModeChange',
+            name="ModeChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('from_mode', models.CharField(max_length=10)),
-                ('to_mode', models.CharField(max_length=10)),
-                ('reason', models.TextField(blank=True)),
-                ('actor', models.CharField(blank=True, max_length=150)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("from_mode", models.CharField(max_length=10)),
+                ("to_mode", models.CharField(max_length=10)),
+                ("reason", models.TextField(blank=True)),
+                ("actor", models.CharField(blank=True, max_length=150)),
             ],
         ),
         migrations.CreateModel(
-            name='Mode',
+            name="Mode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mode', models.CharField(choices=[('normal', 'Normal'), ('degraded', 'Degraded')], default='normal', max_length=10)),
-                ('since', models.DateTimeField()),
-                ('reason', models.TextField(blank=True)),
-                ('actor', models.CharField(blank=True, max_length=150)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("normal", "Normal"), ("degraded", "Degraded")], default="normal", max_length=10
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                ("reason", models.TextField(blank=True)),
+                ("actor", models.CharField(blank=True, max_length=150)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='mode_single_row'), models.CheckConstraint(condition=models.Q(('mode__in', ['normal', 'degraded'])), name='mode_known')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("pk", 1)), name="mode_single_row"),
+                    models.CheckConstraint(condition=models.Q(("mode__in", ["normal", "degraded"])), name="mode_known"),
+                ],
             },
         ),
     ]

@@ -6,212 +6,310 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('ingest', '0001_initial'),
+        ("ingest", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Checkpoint',
+            name="Checkpoint",
             fields=[
-                ('pk', models.CompositePrimaryKey('claim_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('claim_id', models.BigIntegerField()),
-                ('seq', models.IntegerField()),
-                ('lanes', models.JSONField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "claim_id", "seq", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("claim_id", models.BigIntegerField()),
+                ("seq", models.IntegerField()),
+                ("lanes", models.JSONField()),
             ],
         ),
         migrations.CreateModel(
-            name='Claim',
+            name="Claim",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slot', models.SmallIntegerField()),
-                ('owner', models.TextField()),
-                ('expires_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slot", models.SmallIntegerField()),
+                ("owner", models.TextField()),
+                ("expires_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Destination',
+            name="Destination",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('type', models.CharField(max_length=50)),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('enabled', models.BooleanField(default=True)),
-                ('rate_limit', models.PositiveIntegerField(blank=True, help_text='events a second; empty: no limit', null=True, validators=[django.core.validators.MinValueValidator(1)])),
-                ('max_concurrency', models.PositiveIntegerField(blank=True, help_text='requests in flight; empty: the default', null=True, validators=[django.core.validators.MinValueValidator(1)])),
-                ('retry', models.JSONField(blank=True, default=dict, help_text='window_seconds, attempts, base_seconds, max_seconds')),
-                ('event_filter', models.JSONField(blank=True, default=dict, help_text='{"allow": [names]} or {"deny": [names]}')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("type", models.CharField(max_length=50)),
+                ("config", models.JSONField(blank=True, default=dict)),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "rate_limit",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="events a second; empty: no limit",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "max_concurrency",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="requests in flight; empty: the default",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "retry",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="window_seconds, attempts, base_seconds, max_seconds"
+                    ),
+                ),
+                (
+                    "event_filter",
+                    models.JSONField(blank=True, default=dict, help_text='{"allow": [names]} or {"deny": [names]}'),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Gap',
+            name="Gap",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('from_xid', models.BigIntegerField()),
-                ('to_xid', models.BigIntegerField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("from_xid", models.BigIntegerField()),
+                ("to_xid", models.BigIntegerField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Lane',
+            name="Lane",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.SmallIntegerField()),
-                ('claim_id', models.BigIntegerField(null=True)),
-                ('xid', models.BigIntegerField()),
-                ('position', models.IntegerField(default=-1)),
-                ('day', models.DateField()),
-                ('beyond', models.JSONField(default=list)),
-                ('delivered', models.BigIntegerField(default=0)),
-                ('aborted', models.BigIntegerField(default=0)),
-                ('skipped', models.BigIntegerField(default=0)),
-                ('filtered', models.JSONField(default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.SmallIntegerField()),
+                ("claim_id", models.BigIntegerField(null=True)),
+                ("xid", models.BigIntegerField()),
+                ("position", models.IntegerField(default=-1)),
+                ("day", models.DateField()),
+                ("beyond", models.JSONField(default=list)),
+                ("delivered", models.BigIntegerField(default=0)),
+                ("aborted", models.BigIntegerField(default=0)),
+                ("skipped", models.BigIntegerField(default=0)),
+                ("filtered", models.JSONField(default=dict)),
             ],
         ),
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('enabled', models.BooleanField(default=True)),
-                ('start_xid', models.BigIntegerField(default=0, editable=False)),
-                ('accepted_before', models.BigIntegerField(default=0, editable=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='ingest.source')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("enabled", models.BooleanField(default=True)),
+                ("start_xid", models.BigIntegerField(default=0, editable=False)),
+                ("accepted_before", models.BigIntegerField(default=0, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("source", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="ingest.source")),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('xid', models.BigIntegerField()),
-                ('position', models.IntegerField()),
-                ('message_id', models.TextField()),
-                ('at', models.DateTimeField()),
-                ('status', models.IntegerField(null=True)),
-                ('outcome', models.CharField(max_length=10)),
-                ('error', models.TextField(blank=True)),
-                ('response', models.TextField(blank=True)),
-                ('duration_ms', models.IntegerField()),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='destinations.connection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("xid", models.BigIntegerField()),
+                ("position", models.IntegerField()),
+                ("message_id", models.TextField()),
+                ("at", models.DateTimeField()),
+                ("status", models.IntegerField(null=True)),
+                ("outcome", models.CharField(max_length=10)),
+                ("error", models.TextField(blank=True)),
+                ("response", models.TextField(blank=True)),
+                ("duration_ms", models.IntegerField()),
+                (
+                    "connection",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="destinations.connection"),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('lane', models.SmallIntegerField()),
-                ('user_key', models.TextField()),
-                ('xid', models.BigIntegerField()),
-                ('position', models.IntegerField()),
-                ('day', models.DateField()),
-                ('message_id', models.TextField()),
-                ('state', models.CharField(choices=[('failed', 'Failed'), ('waiting', 'Waiting'), ('aborted', 'Aborted'), ('delivered', 'Delivered'), ('skipped', 'Skipped')], max_length=10)),
-                ('reason', models.TextField(blank=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('first_failed_at', models.DateTimeField(null=True)),
-                ('next_attempt_at', models.DateTimeField(null=True)),
-                ('payload', models.TextField(null=True)),
-                ('request', models.JSONField(null=True)),
-                ('response', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='destinations.connection')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("lane", models.SmallIntegerField()),
+                ("user_key", models.TextField()),
+                ("xid", models.BigIntegerField()),
+                ("position", models.IntegerField()),
+                ("day", models.DateField()),
+                ("message_id", models.TextField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("failed", "Failed"),
+                            ("waiting", "Waiting"),
+                            ("aborted", "Aborted"),
+                            ("delivered", "Delivered"),
+                            ("skipped", "Skipped"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("first_failed_at", models.DateTimeField(null=True)),
+                ("next_attempt_at", models.DateTimeField(null=True)),
+                ("payload", models.TextField(null=True)),
+                ("request", models.JSONField(null=True)),
+                ("response", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "connection",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="destinations.connection"),
+                ),
             ],
             options={
-                'verbose_name_plural': 'deliveries',
+                "verbose_name_plural": "deliveries",
             },
         ),
         migrations.CreateModel(
-            name='Health',
+            name="Health",
             fields=[
-                ('destination', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='destinations.destination')),
-                ('state', models.CharField(choices=[('ok', 'Ok'), ('held', 'Held'), ('paused', 'Paused')], default='ok', max_length=10)),
-                ('breaker', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Half Open')], default='closed', max_length=10)),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('probe_at', models.DateTimeField(null=True)),
-                ('probes_failed', models.PositiveIntegerField(default=0)),
-                ('streak', models.JSONField(default=dict)),
-                ('last_error', models.TextField(blank=True)),
-                ('last_error_at', models.DateTimeField(null=True)),
+                (
+                    "destination",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        serialize=False,
+                        to="destinations.destination",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("ok", "Ok"), ("held", "Held"), ("paused", "Paused")], default="ok", max_length=10
+                    ),
+                ),
+                (
+                    "breaker",
+                    models.CharField(
+                        choices=[("closed", "Closed"), ("open", "Open"), ("half_open", "Half Open")],
+                        default="closed",
+                        max_length=10,
+                    ),
+                ),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("probe_at", models.DateTimeField(null=True)),
+                ("probes_failed", models.PositiveIntegerField(default=0)),
+                ("streak", models.JSONField(default=dict)),
+                ("last_error", models.TextField(blank=True)),
+                ("last_error_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.AddConstraint(
-            model_name='destination',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='destination_name_not_empty'),
+            model_name="destination",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name", ""), _negated=True), name="destination_name_not_empty"
+            ),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='destination',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='destinations.destination'),
+            model_name="connection",
+            name="destination",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="destinations.destination"),
         ),
         migrations.AddField(
-            model_name='claim',
-            name='destination',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='destinations.destination'),
+            model_name="claim",
+            name="destination",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="destinations.destination"),
         ),
         migrations.AddField(
-            model_name='gap',
-            name='connection',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='destinations.connection'),
+            model_name="gap",
+            name="connection",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="destinations.connection"),
         ),
         migrations.AddField(
-            model_name='lane',
-            name='connection',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='destinations.connection'),
+            model_name="lane",
+            name="connection",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="destinations.connection"),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['connection', 'xid', 'position'], name='attempt_of_event'),
+            model_name="attempt",
+            index=models.Index(fields=["connection", "xid", "position"], name="attempt_of_event"),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['failed', 'waiting'])), fields=['connection', 'lane', 'user_key', 'xid', 'position'], include=('next_attempt_at',), name='delivery_held'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state__in", ["failed", "waiting"])),
+                fields=["connection", "lane", "user_key", "xid", "position"],
+                include=("next_attempt_at",),
+                name="delivery_held",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'failed')), fields=['next_attempt_at'], name='delivery_due'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "failed")), fields=["next_attempt_at"], name="delivery_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('connection', 'xid', 'position'), name='delivery_once'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(fields=("connection", "xid", "position"), name="delivery_once"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('next_attempt_at__isnull', False), ('state', 'failed')), models.Q(models.Q(('state', 'failed'), _negated=True), ('next_attempt_at', None)), _connector='OR'), name='delivery_failed_has_next_attempt'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("next_attempt_at__isnull", False), ("state", "failed")),
+                    models.Q(models.Q(("state", "failed"), _negated=True), ("next_attempt_at", None)),
+                    _connector="OR",
+                ),
+                name="delivery_failed_has_next_attempt",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['failed', 'waiting', 'aborted', 'delivered', 'skipped'])), name='delivery_state_known'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["failed", "waiting", "aborted", "delivered", "skipped"])),
+                name="delivery_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='health',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ok', 'held', 'paused'])), name='health_state_known'),
+            model_name="health",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["ok", "held", "paused"])), name="health_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='health',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('breaker', 'closed'), ('probe_at', None)), models.Q(('breaker__in', ['open', 'half_open']), ('probe_at__isnull', False)), _connector='OR'), name='health_breaker_open_has_probe'),
+            model_name="health",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("breaker", "closed"), ("probe_at", None)),
+                    models.Q(("breaker__in", ["open", "half_open"]), ("probe_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="health_breaker_open_has_probe",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='claim',
-            constraint=models.UniqueConstraint(fields=('destination', 'slot'), name='claim_slot_once'),
+            model_name="claim",
+            constraint=models.UniqueConstraint(fields=("destination", "slot"), name="claim_slot_once"),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(fields=('source', 'destination'), name='connection_once'),
+            model_name="connection",
+            constraint=models.UniqueConstraint(fields=("source", "destination"), name="connection_once"),
         ),
         migrations.AddConstraint(
-            model_name='gap',
-            constraint=models.UniqueConstraint(condition=models.Q(('to_xid', None)), fields=('connection',), name='gap_one_open'),
+            model_name="gap",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("to_xid", None)), fields=("connection",), name="gap_one_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lane',
-            constraint=models.UniqueConstraint(fields=('connection', 'number'), name='lane_once'),
+            model_name="lane",
+            constraint=models.UniqueConstraint(fields=("connection", "number"), name="lane_once"),
         ),
         migrations.AddConstraint(
-            model_name='lane',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 0), ('number__lt', 64)), name='lane_number_in_range'),
+            model_name="lane",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__gte", 0), ("number__lt", 64)), name="lane_number_in_range"
+            ),
         ),
     ]

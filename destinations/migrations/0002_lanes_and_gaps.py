@@ -15,7 +15,8 @@ BEGIN
                 ON e.source_id = NEW.source_id AND e.lane = hash AND e.xid >= t.through_xid AND e.xid < horizon)
         FROM ingest_tally t WHERE t.source_id = NEW.source_id)
     WHERE id = NEW.id;
-    INSERT INTO destinations_lane (connection_id, number, xid, position, day, beyond, delivered, aborted, skipped, filtered)
+    INSERT INTO destinations_lane (connection_id, number, xid, position, day,
+        beyond, delivered, aborted, skipped, filtered)
     SELECT NEW.id, number, horizon, -1, today, '[]', 0, 0, 0, '{}' FROM generate_series(0, 63) number;
     PERFORM destinations_sync_gap(NEW.id);
     RETURN NULL;

@@ -6,76 +6,108 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='MidnightKey',
+            name="MidnightKey",
             fields=[
-                ('pk', models.CompositePrimaryKey('source_id', 'message_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('source_id', models.IntegerField()),
-                ('message_id', models.TextField()),
-                ('created_at', models.DateTimeField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "source_id", "message_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("source_id", models.IntegerField()),
+                ("message_id", models.TextField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'ingest_midnight_key',
+                "db_table": "ingest_midnight_key",
             },
         ),
         migrations.CreateModel(
-            name='RejectedEvent',
+            name="RejectedEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField(db_index=True)),
-                ('message_id', models.TextField(blank=True)),
-                ('reason', models.TextField()),
-                ('payload', models.TextField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField(db_index=True)),
+                ("message_id", models.TextField(blank=True)),
+                ("reason", models.TextField()),
+                ("payload", models.TextField()),
             ],
         ),
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('write_key', models.CharField(max_length=200, unique=True)),
-                ('enabled', models.BooleanField(default=True)),
-                ('rate_limit', models.PositiveIntegerField(blank=True, help_text='requests a second; empty: no limit', null=True, validators=[django.core.validators.MinValueValidator(1)])),
-                ('user_key', models.CharField(choices=[('anonymous_id', 'Anonymous Id'), ('user_id', 'User Id')], default='anonymous_id', max_length=20)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("write_key", models.CharField(max_length=200, unique=True)),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "rate_limit",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="requests a second; empty: no limit",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "user_key",
+                    models.CharField(
+                        choices=[("anonymous_id", "Anonymous Id"), ("user_id", "User Id")],
+                        default="anonymous_id",
+                        max_length=20,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='ConfigVersion',
+            name="ConfigVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.BigIntegerField(default=1)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version", models.BigIntegerField(default=1)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='config_version_single_row')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("pk", 1)), name="config_version_single_row")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Tally',
+            name="Tally",
             fields=[
-                ('source', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='ingest.source')),
-                ('through_xid', models.BigIntegerField(default=0)),
-                ('accepted', models.BigIntegerField(default=0)),
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        serialize=False,
+                        to="ingest.source",
+                    ),
+                ),
+                ("through_xid", models.BigIntegerField(default=0)),
+                ("accepted", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='source_name_not_empty'),
+            model_name="source",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name", ""), _negated=True), name="source_name_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.CheckConstraint(condition=models.Q(('write_key', ''), _negated=True), name='source_write_key_not_empty'),
+            model_name="source",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("write_key", ""), _negated=True), name="source_write_key_not_empty"
+            ),
         ),
         migrations.AddField(
-            model_name='rejectedevent',
-            name='source',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='ingest.source'),
+            model_name="rejectedevent",
+            name="source",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="ingest.source"),
         ),
     ]

@@ -30,7 +30,8 @@ BEGIN
         RETURN false;
     END IF;
     EXECUTE format('CREATE TABLE IF NOT EXISTS %I (LIKE ingest_event INCLUDING ALL)', name);
-    EXECUTE format('ALTER TABLE ingest_event ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, wanted, wanted + 1);
+    EXECUTE format('ALTER TABLE ingest_event ATTACH PARTITION %I'
+        ' FOR VALUES FROM (%L) TO (%L)', name, wanted, wanted + 1);
     RETURN true;
 END $$;
 SELECT ingest_event_partition((now() AT TIME ZONE 'UTC')::date + ahead) FROM generate_series(-1, 2) ahead;
@@ -70,7 +71,13 @@ class Migration(migrations.Migration):
                         (
                             "pk",
                             models.CompositePrimaryKey(
-                                "day", "source_id", "message_id", blank=True, editable=False, primary_key=True, serialize=False
+                                "day",
+                                "source_id",
+                                "message_id",
+                                blank=True,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
                             ),
                         ),
                         ("day", models.DateField()),

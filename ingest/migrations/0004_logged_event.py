@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingest", "0010_tally_by_lane")]
+    dependencies = [("ingest", "0003_tally_by_lane")]
     operations = [
         migrations.CreateModel(
             name="LoggedEvent",
