@@ -85,9 +85,10 @@ def _resolves(name: str) -> bool:
 
 def missing_variables(page: Page) -> Iterable[str]:
     code = sources()
+    own = set(re.findall(r"\$\{(\w+)\}", page.text))  # a reader's variables in a file to be applied
     for span in page.code:
         for name in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", span):
-            if not re.search(rf"\b{name}\b", code):
+            if name not in own and not re.search(rf"\b{name}\b", code):
                 yield name
 
 
