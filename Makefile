@@ -15,10 +15,10 @@ run: ## start everything in the foreground; Ctrl-C stops it
 	@$(BOOTSTRAP) requirements.txt && exec $(BIN) -m rudderproj.stack run
 
 test: venv ## run all tests (ARGS="..." goes to pytest)
-	@$(BIN) -m pytest $(ARGS)
+	@$(BIN) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 test-fast: venv ## run the tests that start no whole stack
-	@$(BIN) -m pytest -m "not slow" $(ARGS)
+	@$(BIN) -m pytest -n 2 -m "not slow" $(ARGS)
 
 lint: venv migrations-check ## ruff, mypy, import contracts, missing migrations
 	@$(BIN) -m ruff check .

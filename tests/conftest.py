@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from django.db import connection
 
@@ -13,6 +14,20 @@ SINGLE_ROWS = """
 INSERT INTO ingest_configversion (id, version) VALUES (1, 1) ON CONFLICT DO NOTHING;
 INSERT INTO alerts_mode (id, mode, since, reason, actor) VALUES (1, 'normal', now(), '', '') ON CONFLICT DO NOTHING;
 """
+
+
+# Timing is measured in benchmarks: a busy machine must not fail a property.
+hypothesis.settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("ours")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start whole stacks run one after the other, beside the fast ones: two at a time would starve."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group("slow"))
 
 
 @pytest.fixture

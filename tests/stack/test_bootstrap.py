@@ -55,6 +55,7 @@ def test_a_python_without_venv_is_refused_with_what_to_install(checkout: Path) -
     )
 
 
+@pytest.mark.slow
 def test_it_installs_once_and_again_only_when_the_file_changed(checkout: Path) -> None:
     installing = "installing requirements.txt into .venv (about a minute the first time)\n"
     assert bootstrap(checkout) == (0, installing)
@@ -63,6 +64,7 @@ def test_it_installs_once_and_again_only_when_the_file_changed(checkout: Path) -
     assert bootstrap(checkout) == (0, installing)
 
 
+@pytest.mark.slow
 def test_an_environment_left_half_made_is_made_again(checkout: Path) -> None:
     assert bootstrap(checkout)[0] == 0
     (checkout / ".venv/.requirements.txt.sha256").unlink()
@@ -72,6 +74,7 @@ def test_an_environment_left_half_made_is_made_again(checkout: Path) -> None:
     assert list((checkout / ".venv").rglob("site-packages/pip/__main__.py"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_installed_is_told_in_one_line(checkout: Path) -> None:
     (checkout / "requirements.txt").write_text("./no-such-folder\n")
     code, said = bootstrap(checkout)
