@@ -20,10 +20,10 @@ FENCE = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at >
 
 _OPEN = """
 INSERT INTO destinations_claim (destination_id, slot, owner, expires_at)
-SELECT %(destination)s, slot, %(owner)s, clock_timestamp() + %(seconds)s * interval '1 second'
-FROM generate_series(0, %(slots)s - 1) slot
-WHERE NOT EXISTS (SELECT FROM destinations_claim c WHERE c.destination_id = %(destination)s AND c.slot = slot)
-ORDER BY slot LIMIT 1
+SELECT %(destination)s, free.slot, %(owner)s, clock_timestamp() + %(seconds)s * interval '1 second'
+FROM generate_series(0, %(slots)s - 1) free (slot)
+WHERE NOT EXISTS (SELECT FROM destinations_claim c WHERE c.destination_id = %(destination)s AND c.slot = free.slot)
+ORDER BY free.slot LIMIT 1
 ON CONFLICT DO NOTHING RETURNING id
 """
 
