@@ -92,7 +92,7 @@ class Courier:
         return None
 
     async def _sender(self) -> None:
-        while True:
+        while not self.stopping.is_set():  # a request that ends as it is cancelled may swallow the cancellation
             user = await self._ready.get()
             for _ in range(FAIR_EVENTS):
                 if self.stopping.is_set() or not await self._next(user):
