@@ -45,7 +45,7 @@ def reply(step: Step) -> Reply:
         return Reply(step)
     if isinstance(step, str):
         return Reply(manner=Manner(step))
-    return Reply(**step)
+    return Reply(**{**step, "manner": Manner(step.get("manner", Manner.ANSWER))})
 
 
 def replies(steps: Sequence[Step]) -> tuple[Reply, ...]:

@@ -1,6 +1,7 @@
 """Users side by side, one user's events one after the other; no database, no network."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -176,5 +177,22 @@ def test_a_defect_in_delivering_is_reported() -> None:
         await until(lambda: courier.failure)
         assert isinstance(courier.failure, ZeroDivisionError)
         await courier.cancel()
+
+    run(work)
+
+
+def test_cancelling_ends_even_if_a_request_swallows_it() -> None:
+    async def deliver(event: Owed) -> bool:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return True
+
+    async def work() -> None:
+        courier = couriering(deliver)
+        courier.add(owed("a", 0))
+        courier.add(owed("b", 0))
+        await until(lambda: len(courier.flying) == 2)
+        await courier.cancel()
+        assert not courier.flying
 
     run(work)
