@@ -8,29 +8,38 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 # Copies that arrive on both sides of midnight go to different partitions, whose inserts cannot see each other.
 # Within a minute of midnight every id also enters one unpartitioned table, where copies collide. No statement runs
 # that long.
-_NEAR_MIDNIGHT = "extract(epoch FROM now())::bigint % 86400 NOT BETWEEN 60 AND 86339"
+_NEAR_MIDNIGHT = "extract(epoch FROM {now})::bigint % 86400 NOT BETWEEN 60 AND 86339"
 
 # The look at yesterday is a scalar subquery on purpose: a join would be free to scan the whole partition.
 # Sorted, because unsorted groups of retried ids deadlock; the order of events is the column `position`.
-_INSERT = f"""
+_TEMPLATE = f"""
 WITH new (source_id, message_id, lane, user_key, position, payload) AS (VALUES %s),
 guarded AS (
     INSERT INTO ingest_midnight_key (source_id, message_id, created_at)
-    SELECT source_id, message_id, now() FROM new WHERE {_NEAR_MIDNIGHT} ORDER BY 1, 2
+    SELECT source_id, message_id, {{now}} FROM new WHERE {_NEAR_MIDNIGHT} ORDER BY 1, 2
     ON CONFLICT DO NOTHING RETURNING source_id, message_id
 )
 INSERT INTO ingest_event (day, source_id, message_id, lane, user_key, xid, position, received_at, payload)
-SELECT (now() AT TIME ZONE 'UTC')::date, source_id, message_id, lane, user_key,
-    pg_current_xact_id()::text::bigint, position, now(), payload
+SELECT ({{now}} AT TIME ZONE 'UTC')::date, source_id, message_id, lane, user_key,
+    pg_current_xact_id()::text::bigint, position, {{now}}, payload
 FROM new
 WHERE (
     SELECT 1 FROM ingest_event e
-    WHERE e.day = (now() AT TIME ZONE 'UTC')::date - 1 AND e.source_id = new.source_id AND e.message_id = new.message_id
+    WHERE e.day = ({{now}} AT TIME ZONE 'UTC')::date - 1
+      AND e.source_id = new.source_id AND e.message_id = new.message_id
 ) IS NULL
 AND (NOT ({_NEAR_MIDNIGHT}) OR (source_id, message_id) IN (SELECT source_id, message_id FROM guarded))
 ORDER BY source_id, message_id, position
 ON CONFLICT DO NOTHING
 """
+
+
+def insert_statement(now: str) -> bytes:
+    """The INSERT for a group, its rows to be put in place of %s; `now` is the SQL that says what time it is."""
+    return _TEMPLATE.format(now=now).encode()
+
+
+_INSERT = insert_statement("now()")
 
 _REJECT = "INSERT INTO ingest_rejectedevent (source_id, received_at, message_id, reason, payload) VALUES %s"
 
@@ -58,7 +67,7 @@ class CommitUnconfirmed(Exception):
     """The transaction is committed here, but a synchronous standby did not confirm it in time."""
 
 
-def insert_events(raw: Connection, events: Sequence[NewEvent]) -> int:
+def insert_events(raw: Connection, events: Sequence[NewEvent], statement: bytes = _INSERT) -> int:
     """Store a group in one statement; returns how many were new (the rest were duplicates).
 
     Raises CommitUnconfirmed, or psycopg2.Error when nothing was stored or the outcome is unknown.
@@ -68,7 +77,7 @@ def insert_events(raw: Connection, events: Sequence[NewEvent]) -> int:
             cursor.mogrify("(%s,%s,%s,%s,%s,%s)", (e.source_id, e.message_id, e.lane, e.user_key, position, e.payload))
             for position, e in enumerate(events)
         ]
-        cursor.execute(_INSERT.encode().replace(b"%s", b",".join(rows), 1))
+        cursor.execute(statement.replace(b"%s", b",".join(rows), 1))
         stored = cursor.rowcount
         if stored < 1:
             # Without a write the commit would not wait for a standby that may still lack the originals.

@@ -46,7 +46,9 @@ def advance(lane: ClaimedLane, world: World) -> Changes:
     lane.progress.deliver(first[:2])
     lane.progress.settle(second[:2])
     changes = Changes()
-    changes.put(Row(lane.connection_id, lane.number, "u", *second[:2], second[2].isoformat(), second[3], "waiting", ""))
+    changes.put(
+        Row(lane.connection_id, lane.number, "u", second[0], second[1], second[2].isoformat(), second[3], "waiting", "")
+    )
     return changes
 
 

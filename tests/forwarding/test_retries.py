@@ -24,6 +24,7 @@ def test_a_400_is_a_dead_letter_with_payload_request_and_answer_and_the_user_goe
     (letter,) = world.rows()
     assert (letter.state, letter.reason, letter.attempts, letter.message_id) == ("aborted", "HTTP 400", 1, "bad")
     assert letter.payload == world.event("u", "bad", [{"status": 400, "body": "s3cret is not welcome"}]).payload
+    assert letter.request is not None
     assert letter.request["method"] == "POST"
     assert ["x-token", "***"] in letter.request["headers"]
     assert letter.response == {"status": 400, "error": "", "body": "*** is not welcome"}
