@@ -14,6 +14,7 @@ from psycopg2.extras import execute_values
 
 from destinations.owner import is_dead
 from destinations.progress import Progress
+from destinations.servable import CONNECTED, DUE, has_next
 
 # KEY SHARE does not get in the way of a renewal, but whoever takes over must wait for it.
 FENCE = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp() FOR KEY SHARE"
@@ -30,22 +31,12 @@ ON CONFLICT DO NOTHING RETURNING id
 # Free lanes with an event below the horizon after their cursor, or with a held user whose head is due; the ones
 # furthest behind first, so that none starves.
 _TAKE = f"""
-WITH fence AS ({FENCE}),
-heads AS (
-    SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key) d.connection_id, d.lane, d.next_attempt_at
-    FROM destinations_delivery d JOIN destinations_connection c ON c.id = d.connection_id
-    WHERE c.destination_id = %(destination)s AND d.state IN ('failed', 'waiting')
-    ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
-),
-due AS (SELECT DISTINCT connection_id, lane FROM heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()),
+WITH fence AS ({FENCE}), {CONNECTED}, {DUE},
 wanted AS (
     SELECT l.id, c.source_id
-    FROM destinations_lane l JOIN destinations_connection c ON c.id = l.connection_id
-    WHERE c.destination_id = %(destination)s AND l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND (
-        (SELECT 1 FROM ingest_event e
-         WHERE e.source_id = c.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
-           AND e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AND e.day >= l.day - 1 LIMIT 1) IS NOT NULL
-        OR (l.connection_id, l.number) IN (SELECT connection_id, lane FROM due))
+    FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
+    WHERE l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND (
+        {has_next()} OR (l.connection_id, l.number) IN (SELECT connection_id, lane FROM due))
     ORDER BY l.xid, l.position LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE destinations_lane l SET claim_id = %(token)s FROM wanted WHERE l.id = wanted.id

@@ -93,7 +93,7 @@ class Link:
 
     async def _start(self, first_lanes: int) -> None:
         taken = await self._lease.take(first_lanes)
-        if len(taken) == first_lanes:  # there is enough for another link beside this one
+        if taken and len(taken) == first_lanes:  # there is enough for another link beside this one
             await asyncio.to_thread(doorbell.call, self._destination_id)
         await self._adopt(taken)
 
@@ -290,7 +290,7 @@ class Link:
 
     async def _unsettled_in_sight(self) -> bool:
         """Whether events wait for the horizon: a commit a moment ago, most likely."""
-        lanes = list(self._lease.lanes.values())
+        lanes = [lane for lane in self._lease.lanes.values() if self._may_read(lane)]
         return await self._database.run(reader.unsettled, lanes) or await self._database.run(
             reader.has_work, self._destination_id, unsettled=True
         )

@@ -14,6 +14,7 @@ from psycopg2.extras import execute_values
 
 from destinations.lanes import ClaimedLane
 from destinations.progress import Place
+from destinations.servable import CONNECTED, DUE, has_next_settled_unless
 
 # The partition is pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date.
 _NEXT = """
@@ -62,20 +63,12 @@ LEFT JOIN destinations_delivery d ON d.connection_id = l.connection_id AND d.lan
 GROUP BY l.id
 """
 
-_HAS_WORK = """
-WITH heads AS (
-    SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key) d.next_attempt_at
-    FROM destinations_delivery d JOIN destinations_connection c ON c.id = d.connection_id
-    WHERE c.destination_id = %(destination)s AND d.state IN ('failed', 'waiting')
-    ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
-)
-SELECT EXISTS (SELECT FROM heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()) OR EXISTS (
-    SELECT FROM destinations_lane l JOIN destinations_connection c ON c.id = l.connection_id
-    WHERE c.destination_id = %(destination)s AND l.claim_id IS NULL AND (
-        SELECT 1 FROM ingest_event e
-        WHERE e.source_id = c.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
-          AND (%(unsettled)s OR e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
-          AND e.day >= l.day - 1 LIMIT 1) IS NOT NULL)
+_HAS_WORK = f"""
+WITH {CONNECTED}, {DUE}
+SELECT EXISTS (
+    SELECT FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
+    WHERE l.claim_id IS NULL AND (
+        {has_next_settled_unless("unsettled")} OR (l.connection_id, l.number) IN (SELECT connection_id, lane FROM due)))
 """
 
 

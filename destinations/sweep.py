@@ -5,7 +5,10 @@ Must never walk the log: it compares each lane's newest event with its cursor.
 
 from contextlib import closing
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
 from destinations import doorbell
+from destinations.servable import DUE, next_xid
 from rudderproj import db
 
 STATEMENT_SECONDS = 10.0
@@ -17,7 +20,7 @@ ON CONFLICT (id) DO UPDATE SET ran_at = now() WHERE destinations_sweep.ran_at < 
 RETURNING id
 """
 
-_WORK = """
+_WORK = f"""
 WITH newest AS MATERIALIZED (
     SELECT s.id AS source_id, n.number, e.xid, e.position
     FROM (SELECT DISTINCT source_id AS id FROM destinations_connection) s
@@ -26,18 +29,19 @@ WITH newest AS MATERIALIZED (
         SELECT e.xid, e.position FROM ingest_event e WHERE e.source_id = s.id AND e.lane = n.number
         ORDER BY e.xid DESC, e.position DESC LIMIT 1) e
 ),
-heads AS (
-    SELECT DISTINCT ON (connection_id, lane, user_key) connection_id, next_attempt_at
-    FROM destinations_delivery WHERE state IN ('failed', 'waiting')
-    ORDER BY connection_id, lane, user_key, xid, position
+connected AS MATERIALIZED (
+    SELECT c.id, c.source_id, c.destination_id, g.from_xid AS off_from
+    FROM destinations_connection c LEFT JOIN destinations_gap g ON g.connection_id = c.id AND g.to_xid IS NULL
 ),
+{DUE},
 working AS (
     SELECT c.destination_id FROM destinations_effective_lane l
-    JOIN destinations_connection c ON c.id = l.connection_id
+    JOIN connected c ON c.id = l.connection_id
     JOIN newest n ON n.source_id = c.source_id AND n.number = l.number AND (n.xid, n.position) > (l.xid, l.position)
+    WHERE c.off_from IS NULL
+        OR n.xid >= c.off_from AND (l.xid >= c.off_from OR {next_xid()} >= c.off_from)
     UNION
-    SELECT c.destination_id FROM heads h JOIN destinations_connection c ON c.id = h.connection_id
-    WHERE h.next_attempt_at IS NULL OR h.next_attempt_at <= now()
+    SELECT c.destination_id FROM due JOIN connected c ON c.id = due.connection_id
     UNION
     SELECT destination_id FROM destinations_claim WHERE expires_at <= now()
 )
@@ -46,15 +50,22 @@ WHERE h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now()) AND (SELE
 """
 
 
+def with_work(raw: Connection) -> list[int]:
+    """The destinations that have something to do and may do it. Raises psycopg2.Error."""
+    with raw.cursor() as cursor:
+        cursor.execute(_WORK)
+        return [row[0] for row in cursor.fetchall()]
+
+
 def sweep() -> int:
     """Ring who needs it, if nobody swept a moment ago; returns how many were rung.
 
     Raises one of doorbell.BROKER_AWAY, or psycopg2.Error.
     """
-    with closing(db.connect("sweep", STATEMENT_SECONDS)) as raw, raw.cursor() as cursor:
-        cursor.execute(_TURN)
-        if cursor.fetchone() is None:
-            return 0
-        cursor.execute(_WORK)
-        destination_ids = [row[0] for row in cursor.fetchall()]
+    with closing(db.connect("sweep", STATEMENT_SECONDS)) as raw:
+        with raw.cursor() as cursor:
+            cursor.execute(_TURN)
+            if cursor.fetchone() is None:
+                return 0
+        destination_ids = with_work(raw)
     return doorbell.ring(destination_ids)

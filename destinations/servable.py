@@ -1,0 +1,51 @@
+"""What a link can do something about, as pieces of SQL shared by claiming lanes, looking for work and the sweep.
+
+A connection that is switched off owes what was accepted before: it waits for the return, and is no work until then,
+or links would spin on it. What was accepted since is work: it is filtered. Must never count more than that as work.
+"""
+
+_HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+# A destination's connections; off_from is the start of the gap that is open while one is switched off.
+CONNECTED = """
+connected AS MATERIALIZED (
+    SELECT c.id, c.source_id, g.from_xid AS off_from
+    FROM destinations_connection c LEFT JOIN destinations_gap g ON g.connection_id = c.id AND g.to_xid IS NULL
+    WHERE c.destination_id = %(destination)s
+)
+"""
+
+# Lanes of `connected` with a held user whose head is due.
+DUE = """
+due AS (
+    SELECT DISTINCT connection_id, lane FROM (
+        SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key) d.connection_id, d.lane, d.next_attempt_at
+        FROM connected c JOIN destinations_delivery d ON d.connection_id = c.id
+        WHERE c.off_from IS NULL AND d.state IN ('failed', 'waiting')
+        ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
+    ) heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()
+)
+"""
+
+
+def next_xid(order: str = "ORDER BY e.xid, e.position", settled: str = "true") -> str:
+    """A scalar subquery: the xid of the event after the cursor of lane `l` of connection `c`, or NULL."""
+    return (
+        "(SELECT e.xid FROM ingest_event e"
+        " WHERE e.source_id = c.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)"
+        f" AND {settled} AND e.day >= l.day - 1 {order} LIMIT 1)"
+    )
+
+
+def has_next(settled: str = f"e.xid < {_HORIZON}") -> str:
+    """Whether lane `l` of `connected c` has an event after its cursor to send or to filter."""
+    # Any event will do where every one is work: the first in order costs a look into every partition.
+    return (
+        f"CASE WHEN c.off_from IS NULL THEN {next_xid('', settled)} IS NOT NULL"
+        f" ELSE coalesce({next_xid(settled=settled)} >= c.off_from, false) END"
+    )
+
+
+def has_next_settled_unless(flag: str) -> str:
+    """has_next, with events above the horizon too where the parameter `flag` is true."""
+    return has_next(f"(%({flag})s OR e.xid < {_HORIZON})")
