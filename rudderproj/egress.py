@@ -15,6 +15,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 RESOLVED_SECONDS = 30.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_V4_COMPATIBLE = ipaddress.ip_network("::/96")  # deprecated, and still an IPv4 address to some hosts
+_LOCAL = (ipaddress.ip_network("fec0::/10"), ipaddress.ip_network("64:ff9b:1::/48"))  # "global" to ipaddress
 
 
 class EgressRefused(Exception):
@@ -22,13 +24,13 @@ class EgressRefused(Exception):
 
 
 def inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for (v4-mapped, 6to4, NAT64), else the address itself."""
+    """The IPv4 address that an IPv6 address stands for (v4-mapped, 6to4, NAT64, …), else the address itself."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return address.ipv4_mapped
         if address.sixtofour:
             return address.sixtofour
-        if address in _NAT64:
+        if address in _NAT64 or (address in _V4_COMPATIBLE and int(address) > 1):
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
@@ -40,27 +42,27 @@ def permitted(address: Address, allow: Iterable[Network]) -> bool:
         return True
     if any(address in network for network in allow if network.version == address.version):
         return True
-    return real.is_global and not real.is_multicast
+    return real.is_global and not real.is_multicast and not any(real in network for network in _LOCAL)
 
 
 class Resolver:
-    """Names to one permitted address each, remembered for RESOLVED_SECONDS."""
+    """Names to their permitted addresses, remembered for RESOLVED_SECONDS."""
 
     def __init__(self, allow: Iterable[str]) -> None:
         self._allow: list[Network] = [ipaddress.ip_network(network) for network in allow]
-        self._known: dict[tuple[str, int], tuple[float, str]] = {}
+        self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
-    async def resolve(self, host: str, port: int) -> str:
-        """The address to connect to for `host`. Raises EgressRefused."""
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """The addresses that may be connected to for `host`, best first, at least one. Raises EgressRefused."""
         known = self._known.get((host, port))
         if known and time.monotonic() < known[0]:
             return known[1]
-        address = self._choose(host, await self._lookup(host, port))
-        self._known[host, port] = (time.monotonic() + RESOLVED_SECONDS, address)
-        return address
+        chosen = self._choose(host, await self._lookup(host, port))
+        self._known[host, port] = (time.monotonic() + RESOLVED_SECONDS, chosen)
+        return chosen
 
     def forget(self, host: str, port: int) -> None:
-        """Look the name up anew next time: the address did not answer."""
+        """Look the name up anew next time: none of its addresses answered."""
         self._known.pop((host, port), None)
 
     async def _lookup(self, host: str, port: int) -> list[Address]:
@@ -71,8 +73,9 @@ class Resolver:
             raise EgressRefused(f"cannot resolve {host}: {error}") from None
         return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
-    def _choose(self, host: str, addresses: list[Address]) -> str:
-        for address in addresses:
-            if permitted(address, self._allow):
-                return str(address)
-        raise EgressRefused(f"{host} resolves to {', '.join(map(str, addresses))}: not a public address (EGRESS_ALLOW)")
+    def _choose(self, host: str, addresses: list[Address]) -> list[str]:
+        chosen = [str(address) for address in addresses if permitted(address, self._allow)]
+        if not chosen:
+            found = ", ".join(map(str, addresses))
+            raise EgressRefused(f"{host} resolves to {found}: not a public address (EGRESS_ALLOW)")
+        return chosen

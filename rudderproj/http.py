@@ -22,6 +22,7 @@ ANSWER_BYTES = 4096  # how much of an answer is kept
 DRAIN_BYTES = 65536  # how much is read to keep the connection
 CONNECT_SECONDS = 5.0
 USER_AGENT = "rudderproj/0.1"
+NOT_CONNECTED = (ConnectError, ConnectTimeoutError)
 
 
 class Answer(NamedTuple):
@@ -47,26 +48,16 @@ class HttpClient:
     ) -> Answer:
         """Send one request and read its answer; never raises for what the network or the server does."""
         started = time.monotonic()
-        host, port = "", 0
         try:
             target = Url(url)  # the client's own parser: another one could see another host, and check the wrong one
-            host, port = target.host_str or "", target.port_or_known_default or 0
-            client = await self._client(host, port)
-            request = client.request(method, target).headers(headers).timeout(timedelta(seconds=timeout_seconds))
-            async with request.body_bytes(body).build_streamed() as response:
-                content = await response.body_reader.read(DRAIN_BYTES)
-                text = bytes(content or b"")[:ANSWER_BYTES].decode(errors="replace").replace("\0", "\ufffd")
-                retry_after = response.get_header("retry-after")
-                return Answer(response.status, text, retry_after, "", True, time.monotonic() - started)
+            request = _Prepared(method, target, headers, body)
+            return await self._send_to_first_reached(request, started, timeout_seconds)
         except EgressRefused as error:
             return _no_answer(str(error), False, started)
-        except (ConnectError, ConnectTimeoutError) as error:
-            self._resolver.forget(host, port)
-            return _no_answer(_reason(error), False, started)
         except RequestTimeoutError:
             return _no_answer(f"timeout after {timeout_seconds:g} s", True, started)
         except (PyreqwestError, ValueError) as error:
-            return _no_answer(_reason(error), True, started)
+            return _no_answer(_reason(error), not isinstance(error, NOT_CONNECTED), started)
 
     async def close(self) -> None:
         """Close every kept connection."""
@@ -74,9 +65,25 @@ class HttpClient:
             await client.close()
         self._clients.clear()
 
-    async def _client(self, host: str, port: int) -> Client:
+    async def _send_to_first_reached(self, request: "_Prepared", started: float, timeout_seconds: float) -> Answer:
+        """Try the host's addresses in turn, as long as there is time and none was reached."""
+        host, port = request.target.host_str or "", request.target.port_or_known_default or 0
+        addresses = await self._resolver.resolve(host, port)
+        if (known := self._clients.get((host, port))) and known[0] in addresses:
+            addresses = [known[0], *(address for address in addresses if address != known[0])]  # it answered last time
+        for address in addresses:
+            client = self._client(host, port, address)
+            try:
+                return await _exchange(client, request, started, timeout_seconds + started - time.monotonic())
+            except NOT_CONNECTED as error:
+                if address == addresses[-1] or time.monotonic() >= started + timeout_seconds:
+                    self._resolver.forget(host, port)
+                    self._clients.pop((host, port), None)
+                    raise error
+        raise EgressRefused(f"{host} has no address")
+
+    def _client(self, host: str, port: int, address: str) -> Client:
         """A client that connects to the checked address of this host only."""
-        address = await self._resolver.resolve(host, port)
         known = self._clients.get((host, port))
         if known and known[0] == address:
             return known[1]
@@ -91,6 +98,24 @@ class HttpClient:
         )
         self._clients[host, port] = (address, client)
         return client
+
+
+class _Prepared(NamedTuple):
+    method: str
+    target: Url
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+async def _exchange(client: Client, prepared: _Prepared, started: float, seconds: float) -> Answer:
+    """Send once and read the answer. Raises PyreqwestError."""
+    request = client.request(prepared.method, prepared.target).headers(prepared.headers)
+    request = request.timeout(timedelta(seconds=seconds))
+    async with request.body_bytes(prepared.body).build_streamed() as response:
+        content = await response.body_reader.read(DRAIN_BYTES)
+        text = bytes(content or b"")[:ANSWER_BYTES].decode(errors="replace").replace("\0", "\ufffd")
+        retry_after = response.get_header("retry-after")
+        return Answer(response.status, text, retry_after, "", True, time.monotonic() - started)
 
 
 def _no_answer(error: str, connected: bool, started: float) -> Answer:

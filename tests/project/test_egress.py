@@ -99,4 +99,4 @@ def test_a_name_that_is_rebound_is_checked_each_time_it_is_resolved() -> None:
             await resolver.resolve("rebind.test", 80)
         return first
 
-    assert asyncio.run(resolve_twice()) == "203.0.114.1"
+    assert asyncio.run(resolve_twice()) == ["203.0.114.1"]
