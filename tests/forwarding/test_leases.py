@@ -14,6 +14,7 @@ from destinations.models import Checkpoint, Claim, Lane
 from rudderproj import db
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World
+from tests.race import below_horizon
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def claim(raw: Connection, world: World, seconds: float = 60.0) -> int:
 
 def claimed(raw: Connection, world: World, seconds: float = 60.0) -> tuple[int, ClaimedLane]:
     world.append("u", "u0", "u1", "u2")
+    below_horizon()
     token = claim(raw, world, seconds)
     (lane,) = lanes.take(raw, token, world.destination.pk, 64)
     return token, lane
