@@ -222,8 +222,9 @@ class Link:
 
     async def _checkpoint_if_due(self) -> None:
         settler = self._settler
-        due = settler.settled >= CHECKPOINT_EVENTS or clock() >= self._checkpoint_at + CHECKPOINT_SECONDS
-        if due and (settler.settled or settler.failures or settler.changes):
+        if not (settler.settled or settler.failures or settler.changes):
+            self._checkpoint_at = clock()  # failures at one moment are judged together: a row, or the destination's own
+        elif settler.settled >= CHECKPOINT_EVENTS or clock() >= self._checkpoint_at + CHECKPOINT_SECONDS:
             await self.checkpoint()
 
     async def checkpoint(self) -> None:

@@ -8,12 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import (
-    ConnectError,
-    ConnectTimeoutError,
-    PyreqwestError,
-    RequestTimeoutError,
-)
+from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 from pyreqwest.http import Url
 
 from rudderproj.egress import EgressRefused, Resolver
@@ -22,7 +17,6 @@ ANSWER_BYTES = 4096  # how much of an answer is kept
 DRAIN_BYTES = 65536  # how much is read to keep the connection
 CONNECT_SECONDS = 5.0
 USER_AGENT = "rudderproj/0.1"
-NOT_CONNECTED = (ConnectError, ConnectTimeoutError)
 
 
 class Answer(NamedTuple):
@@ -54,10 +48,12 @@ class HttpClient:
             return await self._send_to_first_reached(request, started, timeout_seconds)
         except EgressRefused as error:
             return _no_answer(str(error), False, started)
-        except RequestTimeoutError:
-            return _no_answer(f"timeout after {timeout_seconds:g} s", True, started)
         except (PyreqwestError, ValueError) as error:
-            return _no_answer(_reason(error), not isinstance(error, NOT_CONNECTED), started)
+            if not _connected(error):
+                return _no_answer(_reason(error), False, started)
+            if isinstance(error, RequestTimeoutError):
+                return _no_answer(f"timeout after {timeout_seconds:g} s", True, started)
+            return _no_answer(_reason(error), True, started)
 
     async def close(self) -> None:
         """Close every kept connection."""
@@ -75,11 +71,13 @@ class HttpClient:
             client = self._client(host, port, address)
             try:
                 return await _exchange(client, request, started, timeout_seconds + started - time.monotonic())
-            except NOT_CONNECTED as error:
+            except PyreqwestError as error:
+                if _connected(error):  # perhaps it was taken: not to be sent again from here
+                    raise
                 if address == addresses[-1] or time.monotonic() >= started + timeout_seconds:
                     self._resolver.forget(host, port)
                     self._clients.pop((host, port), None)
-                    raise error
+                    raise
         raise EgressRefused(f"{host} has no address")
 
     def _client(self, host: str, port: int, address: str) -> Client:
@@ -122,8 +120,16 @@ def _no_answer(error: str, connected: bool, started: float) -> Answer:
     return Answer(None, "", None, error, connected, time.monotonic() - started)
 
 
+def _connected(error: Exception) -> bool:
+    """Whether the server may have been reached. The class does not say: a late answer is a ConnectTimeoutError too."""
+    return not any("(Connect)" in message for message in _causes(error))
+
+
 def _reason(error: Exception) -> str:
     """The innermost cause in one line, without the URL (it may hold a secret)."""
-    causes = getattr(error, "details", None) or {}
-    chain = [cause.get("message", "") for cause in causes.get("causes") or []]
-    return f"{type(error).__name__}: {chain[-1] if chain else 'no details'}"[:300]
+    return f"{type(error).__name__}: {(_causes(error) or ['no details'])[-1]}"[:300]
+
+
+def _causes(error: Exception) -> list[str]:
+    details = getattr(error, "details", None) or {}
+    return [cause.get("message", "") for cause in details.get("causes") or []]

@@ -2,12 +2,14 @@
 
 import asyncio
 import ipaddress
+import json
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from destinations.oracle.sink import Sink
 from rudderproj.egress import Address, Resolver
 from rudderproj.http import Answer, HttpClient
 
@@ -75,3 +77,33 @@ def test_deprecated_and_local_forms_of_addresses_are_refused(address: str, monke
     monkeypatch.setattr(Resolver, "_lookup", lookup)
     (answer,) = send(9, [])
     assert "not a public address" in answer.error
+
+
+def test_a_connection_that_answers_late_or_breaks_was_connected_and_is_not_repeated_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def lookup(self: Resolver, host: str, port: int) -> list[Address]:
+        return [ipaddress.ip_address(name) for name in ("127.0.0.1", "127.0.0.2")]
+
+    monkeypatch.setattr(Resolver, "_lookup", lookup)
+    with Sink() as sink:
+        for answers in ("hang", "reset"):
+            answer = asyncio.run(_post(sink.port, answers))
+            assert (answer.status, answer.connected) == (None, True)
+        assert len(sink.arrivals) == 2
+
+
+def test_a_host_that_takes_no_connections_was_not_connected() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        (answer,) = send(closed.getsockname()[1], ["127.0.0.0/8"])
+    assert (answer.status, answer.connected) == (None, False)
+
+
+async def _post(port: int, answer: str) -> Answer:
+    client = HttpClient(["127.0.0.0/8"])
+    body = json.dumps({"messageId": answer, "properties": {"answers": [answer]}}).encode()
+    try:
+        return await client.send("POST", f"http://two.example:{port}/", [], body, 0.5)
+    finally:
+        await client.close()

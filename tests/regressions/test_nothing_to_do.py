@@ -59,8 +59,8 @@ def test_events_owed_by_a_destination_that_is_switched_off_make_no_link_spin(wor
 
 def test_held_users_of_a_destination_that_is_switched_off_make_no_link_spin(world: World, looks: list[int]) -> None:
     world.append("u", "u0", answers=[500] * 1000)
-    run_once(world.destination, limits(budget_seconds=0.1))
-    assert [row.state for row in world.rows()] == ["failed"]
+    with forwarding([world.destination]):
+        assert eventually(lambda: [row.state for row in world.rows()] == ["failed"])
     world.change(enabled=False)
     run_once(world.destination, PATIENT)
     assert len(looks) < FEW
