@@ -4,6 +4,7 @@ Must never be cached across links: configuration used for a batch is read in the
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -14,7 +15,7 @@ from destinations.selection import Wanted
 _READ = """
 SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.retry, d.event_filter,
     h.state, h.breaker, h.probe_at <= now() AS probe_due, h.probes_failed, h.streak,
-    (SELECT mode FROM alerts_mode) AS mode,
+    (SELECT mode FROM alerts_mode) AS mode, clock_timestamp() AS read_at,
     (SELECT count(*) FROM destinations_claim WHERE destination_id = d.id) AS claims,
     coalesce((SELECT jsonb_object_agg(c.id, jsonb_build_object('active', c.enabled AND d.enabled, 'gaps', coalesce(
         (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid)) FROM destinations_gap g
@@ -43,6 +44,7 @@ class Control:
     probes_failed: int
     streak: dict[str, Any]
     mode: str
+    read_at: datetime  # by the database's clock, which decides when a retry is due
     claims: int
     connections: dict[str, dict[str, Any]]
 

@@ -5,6 +5,7 @@ Owns the process's event loop, HTTP client and database thread, made on first us
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,8 +32,14 @@ STATEMENT_SECONDS = 10.0
 
 
 def utc_now() -> datetime:
-    """The wall clock."""
+    """This machine's wall clock."""
     return datetime.now(UTC)
+
+
+def clock_of(seen: Control) -> Callable[[], datetime]:
+    """The database's clock, as far as a reading of a moment ago tells: retries written here are due by that one."""
+    ahead = seen.read_at - utc_now()
+    return lambda: utc_now() + ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,9 @@ class Forwarder:
         seen = await self._database.run(control.read, destination_id)
         if seen is None or seen.stopped_because:
             return None
+        now = clock_of(seen)
         try:
-            sender = Sender(seen, self._client, utc_now, self._limits.timeout_seconds)
+            sender = Sender(seen, self._client, now, self._limits.timeout_seconds)
         except PluginBroken as error:
             log.exception("plugin.import_failed", destination=seen.name)
             await self._database.run(health.hold, destination_id, str(error))
@@ -124,7 +132,7 @@ class Forwarder:
         if probing and not await self._database.run(health.start_probe, destination_id):
             await lease.close()
             return None
-        settler = Settler(RetryPolicy.of(seen.retry, self._limits.retry), seen.streak_so_far(), sender.mask, utc_now)
+        settler = Settler(RetryPolicy.of(seen.retry, self._limits.retry), seen.streak_so_far(), sender.mask, now)
         if probing:
             return await probe(self._database, destination_id, lease, seen, sender, settler)
         return await self._serve(destination_id, lease, seen, sender, settler)

@@ -1,0 +1,30 @@
+"""Workers whose clock is wrong: retries keep to the database's clock."""
+
+from datetime import timedelta
+
+import pytest
+
+from destinations import forward
+from destinations.retry import RetryPolicy
+from tests.forwarding.workers import eventually, forwarding, limits
+from tests.forwarding.world import World
+
+SLOW = RetryPolicy(window_seconds=3600, attempts=3, base_seconds=3600, max_seconds=3600)
+
+
+@pytest.mark.parametrize("minutes", [-120, 120])
+def test_a_worker_whose_clock_is_wrong_neither_hammers_nor_forgets(
+    world: World, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = forward.utc_now
+    monkeypatch.setattr(forward, "utc_now", lambda: right() + timedelta(minutes=minutes))
+    world.append("u", "u0", answers=[500, 200])
+
+    with forwarding([world.destination], chosen=limits(retry=SLOW)):
+        assert eventually(lambda: world.rows(state="failed"))
+        (row,) = world.rows()
+        assert row.first_failed_at is not None
+        assert row.next_attempt_at is not None
+        assert abs(row.first_failed_at - right()) < timedelta(minutes=5)
+        assert timedelta(0) <= row.next_attempt_at - row.first_failed_at <= timedelta(hours=1)
+    assert world.balance()["difference"] == 0
