@@ -18,7 +18,7 @@ from destinations.lanes import FENCE, ClaimedLane
 
 _CHECKPOINT = f"""
 WITH fence AS ({FENCE}),
-pruned AS (DELETE FROM destinations_checkpoint WHERE claim_id = %(token)s AND seq < %(seq)s - 1)
+pruned AS (DELETE FROM destinations_checkpoint c USING fence WHERE c.claim_id = fence.id AND c.seq < %(seq)s - 1)
 INSERT INTO destinations_checkpoint (claim_id, seq, lanes) SELECT id, %(seq)s, %(lanes)s FROM fence
 """
 
