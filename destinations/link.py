@@ -5,6 +5,7 @@ memory after an error: what was not checkpointed is read again by the next link.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import orjson
 
@@ -29,6 +30,7 @@ CHECKPOINT_EVENTS = 200
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination
 LINGER_SECONDS = 0.25  # how long a link without work looks for more
 POLL_SECONDS = 0.01
+TELLERS = 2  # calls of the doorbell under way at once
 HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
 
@@ -59,6 +61,7 @@ class Link:
         self._fixed = seen.fixed
         self._outdated = False  # the destination's configuration changed: the next link reads it
         self._courier = Courier(self._deliver, senders)
+        self._telling: list[asyncio.Task[None]] = []
         self.progressed = False  # something was settled: the next link may find more
 
     async def serve(self, first_lanes: int, budget_seconds: float, overtime_seconds: float) -> None:
@@ -83,9 +86,16 @@ class Link:
             await self._drain()
         finally:
             await self._courier.cancel()
+            await asyncio.gather(*self._telling, return_exceptions=True)  # none may mark it running later
 
     def _may_go_on(self) -> bool:
         return self._control.may_send and not self._outdated and self._verdict() is Verdict.USER
+
+    def _tell(self, call: Callable[[int], None]) -> None:
+        """Have the doorbell told, without waiting for it: a broker that is away takes seconds to say so."""
+        self._telling = [task for task in self._telling if not task.done()]
+        if len(self._telling) < TELLERS:
+            self._telling.append(asyncio.create_task(asyncio.to_thread(call, self._destination_id)))
 
     def _in_overtime(self, ends_at: float) -> bool:
         """Whether a request hangs that ending now would have to wait for, with nothing being sent meanwhile."""
@@ -94,7 +104,7 @@ class Link:
     async def _start(self, first_lanes: int) -> None:
         taken = await self._lease.take(first_lanes)
         if taken and len(taken) == first_lanes:  # there is enough for another link beside this one
-            await asyncio.to_thread(doorbell.call, self._destination_id)
+            self._tell(doorbell.call)
         await self._adopt(taken)
 
     async def _adopt(self, taken: list[ClaimedLane]) -> None:
@@ -140,7 +150,7 @@ class Link:
         """Read mode, health and configuration anew, and retry what has become due."""
         self._control_at = clock() + CONTROL_SECONDS
         await self._read_control()
-        await asyncio.to_thread(doorbell.mark_running, self._destination_id)
+        self._tell(doorbell.mark_running)
         await self._retry_due()
         if self._control.claims == 1:  # no other link came to share: take what is free
             await self._adopt(await self._lease.take(self._room()))
@@ -278,7 +288,7 @@ class Link:
         idle = [lane_id for lane_id in self._lease.lanes if lane_id not in flying | failed]
         await self._lease.release(idle)
         if idle and self.progressed and self._control.may_send:
-            await asyncio.to_thread(doorbell.call, self._destination_id)
+            self._tell(doorbell.call)
         return True
 
     async def _report(self) -> None:
