@@ -111,7 +111,9 @@ def without_partitions(committed: None) -> Iterator[None]:
             cursor.execute(f"DROP TABLE {name}")
     yield
     with connection.cursor() as cursor:
-        cursor.execute("SELECT ingest_event_partition((now() AT TIME ZONE 'UTC')::date + n) FROM generate_series(-1, 2) n")
+        cursor.execute(
+            "SELECT ingest_event_partition((now() AT TIME ZONE 'UTC')::date + n) FROM generate_series(-1, 2) n"
+        )
 
 
 @pytest.mark.usefixtures("without_partitions")
