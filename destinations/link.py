@@ -30,6 +30,7 @@ CHECKPOINT_EVENTS = 200
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination
 LINGER_SECONDS = 0.25  # how long a link without work looks for more
 POLL_SECONDS = 0.01
+POLL_GROWTH = 0.15  # of the time without work: a trickle is not polled for as if it were a flood
 TELLERS = 2  # calls of the doorbell under way at once
 HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
@@ -76,7 +77,7 @@ class Link:
             idle_since: float | None = None
             overtime_ends_at = ends_at + overtime_seconds
             while self._may_go_on() and (clock() < ends_at or self._in_overtime(overtime_ends_at)):
-                worked = await self._tick()
+                worked = await self._tick(clock() - (idle_since or clock()))
                 if worked:
                     idle_since = None
                 elif idle_since is None:
@@ -115,7 +116,7 @@ class Link:
             self._settler.held.update(await self._database.run(reader.held_counts, taken))
             await self._retry_due()
 
-    async def _tick(self) -> bool:
+    async def _tick(self, idle_seconds: float) -> bool:
         """One round of the loop; False when there was nothing to do."""
         await self._keep_lease()
         if clock() >= self._control_at:
@@ -127,14 +128,14 @@ class Link:
         if read:
             await asyncio.sleep(0)
         else:
-            await self._pause()
+            await self._pause(POLL_SECONDS + idle_seconds * POLL_GROWTH)
         return read or self._courier.busy_users > 0
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float = POLL_SECONDS) -> None:
         """Wait until a checkpoint is due, a little at most: what is read meanwhile is read together."""
         self._wake.clear()
         try:
-            async with asyncio.timeout(POLL_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
             pass

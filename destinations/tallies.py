@@ -41,7 +41,8 @@ _PENDING = f"""
 WITH {_TAIL},
 lanes AS MATERIALIZED (
     SELECT l.*, c.source_id, t.through_xid, t.by_lane[l.number + 1] AS tallied,
-        coalesce(next.xid, t.through_xid) AS counted_to, (coalesce(next.by_lane, t.by_lane))[l.number + 1] AS counted_off
+        coalesce(next.xid, t.through_xid) AS counted_to,
+        (coalesce(next.by_lane, t.by_lane))[l.number + 1] AS counted_off
     FROM destinations_effective_lane l
     JOIN destinations_connection c ON c.id = l.connection_id
     JOIN ingest_tally t ON t.source_id = c.source_id

@@ -90,7 +90,7 @@ class RebindingResolver(Resolver):
 
 
 def test_a_name_that_is_rebound_is_checked_each_time_it_is_resolved() -> None:
-    async def resolve_twice() -> str:
+    async def resolve_twice() -> list[str]:
         resolver = RebindingResolver()
         first = await resolver.resolve("rebind.test", 80)
         assert await resolver.resolve("rebind.test", 80) == first  # remembered: no second answer is asked for
