@@ -33,7 +33,7 @@ from ingest.statements import insert_events
 from rudderproj import db
 from tests.forwarding.world import World, make_world
 
-USERS = ["a", "b", "c", "mate24"]
+USERS = ["a", "b", "mate63"]  # the last two share a lane
 SLOTS = 3
 FATES = ["delivered", "aborted", "filtered", "waiting"]
 _NAMES = count()
@@ -84,7 +84,7 @@ class LaneMachine(RuleBasedStateMachine):
         """Some holder: mostly one whose claim is good."""
         return data.draw(st.sampled_from([*self.held, *self.held, *self.ghosts[-2:]]))
 
-    @initialize(users=st.lists(st.sampled_from(USERS), min_size=10, max_size=20), most=st.integers(1, 4))
+    @initialize(users=st.lists(st.sampled_from(USERS), min_size=15, max_size=30), most=st.integers(1, 4))
     def begin(self, users: list[str], most: int) -> None:
         """Something to do, and somebody at it."""
         self.append(users[::2])
@@ -99,6 +99,7 @@ class LaneMachine(RuleBasedStateMachine):
         for user, name in named:
             self.model[lane_of(user)].events.append(name)
 
+    @precondition(lambda self: len(self.held) <= SLOTS)
     @rule(most=st.integers(1, 4))
     def open_claim(self, most: int) -> None:
         token = lanes.open_claim(self.raw, self.destination, "machine", SLOTS, 600)
@@ -124,8 +125,13 @@ class LaneMachine(RuleBasedStateMachine):
             claim.lanes[lane.number] = lane
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), most=st.integers(1, 5), fates=st.lists(st.sampled_from(FATES), min_size=1, max_size=6))
-    def work(self, data: st.DataObject, most: int, fates: list[str]) -> None:
+    @rule(
+        data=st.data(),
+        most=st.integers(1, 5),
+        fates=st.lists(st.sampled_from(FATES), min_size=2, max_size=8),
+        then_checkpoint=st.booleans(),
+    )
+    def work(self, data: st.DataObject, most: int, fates: list[str], then_checkpoint: bool) -> None:
         """Read on and settle some of what is open, in any order."""
         claim = self.pick(data)
         if not claim.lanes:
@@ -134,6 +140,8 @@ class LaneMachine(RuleBasedStateMachine):
         for fate in fates:
             if claim.open:
                 self._settle(claim, data.draw(st.sampled_from(sorted(claim.open))), fate)
+        if then_checkpoint:
+            self._checkpoint(claim)
 
     def _read(self, claim: ClaimModel, most: int) -> None:
         """Whatever a holder reads is the lane in order, without what was settled when it took the lane."""
@@ -215,6 +223,7 @@ class LaneMachine(RuleBasedStateMachine):
             )
         claim.valid = False
 
+    @precondition(lambda self: any(not claim.valid for claim in self.held))
     @rule()
     def recover(self) -> None:
         over = [claim for claim in self.held if not claim.valid]
@@ -288,7 +297,7 @@ def run_machine(raw: Connection, examples: int, steps: int) -> None:
 
 
 def test_log_and_lanes_agree_with_the_model(raw: Connection) -> None:
-    run_machine(raw, examples=25, steps=25)
+    run_machine(raw, examples=25, steps=30)
 
 
 @pytest.mark.slow
