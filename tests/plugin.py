@@ -1,18 +1,30 @@
 """The pytest plugin that has PostgreSQL and Valkey running before Django's settings are read (see addopts).
 
-The controlling process starts them once; xdist's workers inherit the addresses and take a Valkey database each.
+Each of xdist's workers has its own: a horizon is a whole cluster's, and one worker's open transaction would hold up
+what another's readers see. With services given by the environment the workers share them, a Valkey database each.
 """
 
 import atexit
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-from tests.services import start_services
+from tests.services import VARIABLES, start_services
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
-if not WORKER:
+
+def only_distributes() -> bool:
+    """Whether this process runs no test itself: xdist's controller."""
+    return not WORKER and any(argument.startswith(("-n", "--numprocesses")) for argument in sys.argv)
+
+
+if all(os.environ.get(name) for name in VARIABLES):
+    if WORKER:
+        base, _, _ = os.environ["CELERY_BROKER_URL"].rpartition("/")
+        os.environ["CELERY_BROKER_URL"] = f"{base}/{int(WORKER.removeprefix('gw')) + 1}"
+elif not only_distributes():
     major = int(os.environ.get("TEST_POSTGRES_MAJOR", "18"))
     folder = tempfile.TemporaryDirectory(prefix="rudderproj-tests-")
     services = start_services(Path(folder.name), postgres_major=major, durable=False)
@@ -20,9 +32,6 @@ if not WORKER:
     atexit.register(services.stop)
     os.environ["DATABASE_URL"] = services.database_url
     os.environ["CELERY_BROKER_URL"] = services.broker_url
-else:
-    base, _, _ = os.environ["CELERY_BROKER_URL"].rpartition("/")
-    os.environ["CELERY_BROKER_URL"] = f"{base}/{int(WORKER.removeprefix('gw')) + 1}"
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 os.environ.setdefault("EGRESS_ALLOW", "127.0.0.0/8,::1/128")

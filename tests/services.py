@@ -1,7 +1,6 @@
-"""One embedded PostgreSQL and Valkey for a test session, shared by all xdist workers.
+"""One embedded PostgreSQL and Valkey for a pytest process (see tests/plugin.py), or for a test that stops them.
 
-The controlling pytest process starts them before its workers and names them in the environment, which the workers
-inherit. They stop with it, also when it is killed: they watch the pipe it holds.
+They stop with the process that started them, also when it is killed: they watch the pipe it holds.
 """
 
 import os
