@@ -6,7 +6,7 @@ known, and never starts a request after its deadline.
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
 from destinations.reader import Owed
@@ -29,6 +29,7 @@ class Courier:
         self.stopping = asyncio.Event()
         self.flying: dict[User, Owed] = {}
         self.queued = 0
+        self.sizes: Counter[int] = Counter()  # of what is queued or in flight, by lane id
 
     def add(self, owed: Owed) -> None:
         """Queue an event behind the user's others."""
@@ -38,6 +39,7 @@ class Courier:
             self._ready.put_nowait(owed.user)
         queue.append(owed)
         self.queued += 1
+        self.sizes[owed.lane.id] += owed.size
 
     def users(self) -> frozenset[User]:
         """Who has events queued or in flight, or is blocked."""
@@ -53,6 +55,8 @@ class Courier:
         self._blocked.discard(user)
         taken = list(self._queues.pop(user, ()))
         self.queued -= len(taken)
+        for owed in taken:
+            self.sizes[owed.lane.id] -= owed.size
         return taken
 
     def unblock(self, user: User) -> None:
@@ -110,6 +114,7 @@ class Courier:
             may_go_on = await self._deliver(owed)
         finally:
             del self.flying[user], self._flying_since[user]
+            self.sizes[owed.lane.id] -= owed.size
         if not may_go_on:
             self._blocked.add(user)
             return False

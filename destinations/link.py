@@ -24,6 +24,8 @@ from ingest.models import LANES
 
 READ_EVENTS = 1000  # events in memory a link aims at
 LANE_SPAN = 500  # events of one lane beyond its cursor: a hanging head stops its lane only then
+LANE_BYTES = 4 * 1024 * 1024  # payloads of one lane in memory, beyond which no more of it are read
+LINK_BYTES = 64 * 1024 * 1024  # the same for all lanes
 LANE_ROWS = 1000  # failed and waiting rows of a lane beyond which its cursor stops instead
 CHECKPOINT_SECONDS = 0.05
 CHECKPOINT_EVENTS = 200
@@ -169,6 +171,8 @@ class Link:
 
     async def _retry_due(self) -> None:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
+        if self._courier.sizes.total() > LINK_BYTES:
+            return
         lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
         unwritten = {(row.connection_id, row.user_key) for row in self._settler.changes.rows.values()}
         before = self._courier.users()
@@ -183,6 +187,8 @@ class Link:
         """Read more of the log when memory runs low; False when there was nothing to read."""
         if self._courier.queued > READ_EVENTS // 2 and self._courier.moving(HANG_SECONDS) > READ_EVENTS // 2:
             return False
+        if self._courier.sizes.total() > LINK_BYTES:
+            return False
         open_lanes = [lane for lane in self._lease.lanes.values() if self._may_read(lane)]
         most = min(LANE_SPAN, max(4, READ_EVENTS // max(1, len(open_lanes))))
         events = await self._database.run(reader.next_events, [reader.Ask.more(lane, most) for lane in open_lanes])
@@ -194,7 +200,10 @@ class Link:
 
     def _may_read(self, lane: ClaimedLane) -> bool:
         return (
-            lane.id not in self._stopped and lane.progress.span < LANE_SPAN and self._settler.held[lane.id] < LANE_ROWS
+            lane.id not in self._stopped
+            and lane.progress.span < LANE_SPAN
+            and self._settler.held[lane.id] < LANE_ROWS
+            and self._courier.sizes[lane.id] < LANE_BYTES
         )
 
     def _admit(self, owed: Owed) -> None:

@@ -16,24 +16,34 @@ from destinations.lanes import ClaimedLane
 from destinations.progress import Place
 from destinations.servable import CONNECTED, DUE, has_next_settled_unless
 
+READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more
+
 # The partition is pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date.
-_NEXT = """
-SELECT l.id, e.xid, e.position, e.day, e.message_id, e.user_key, e.payload, e.received_at, EXISTS (
+# Payloads too large for one read are cut off at the end of each lane: every lane's first event before any one's second.
+_NEXT = f"""
+SELECT id, xid, position, day, message_id, user_key, payload, received_at, EXISTS (
     SELECT FROM destinations_delivery d
-    WHERE d.connection_id = l.connection_id AND d.lane = l.number AND d.user_key = e.user_key
+    WHERE d.connection_id = found.connection_id AND d.lane = found.lane AND d.user_key = found.user_key
       AND d.state IN ('failed', 'waiting')) AS held
-FROM (VALUES %s) l (id, connection_id, source_id, number, xid, position, day, most)
-CROSS JOIN LATERAL (
-    SELECT * FROM ingest_event e
-    WHERE e.source_id = l.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
-      AND e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AND e.day >= l.day - 1
-    ORDER BY e.xid, e.position LIMIT l.most
-) e
+FROM (
+    SELECT l.id, l.connection_id, e.*,
+        coalesce(sum(octet_length(e.payload)) OVER (
+            ORDER BY e.nth, e.xid, e.position, l.id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+    FROM (VALUES %s) l (id, connection_id, source_id, number, xid, position, day, most)
+    CROSS JOIN LATERAL (
+        SELECT e.*, row_number() OVER (ORDER BY e.xid, e.position) AS nth FROM ingest_event e
+        WHERE e.source_id = l.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
+          AND e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AND e.day >= l.day - 1
+        ORDER BY e.xid, e.position LIMIT l.most
+    ) e
+) found
+WHERE bytes_before < {READ_BYTES}
 """
 _NEXT_ROW = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::int, %s::date, %s::int)"
 
 # A user's queue of rows, oldest first, if its head is due.
-_QUEUES = """
+_QUEUES = f"""
 WITH mine AS (SELECT * FROM (VALUES %s) l (id, connection_id, source_id, number)),
 heads AS (
     SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key)
@@ -44,16 +54,23 @@ heads AS (
 ),
 due AS (SELECT * FROM heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()
         ORDER BY next_attempt_at NULLS FIRST LIMIT 64)
-SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, e.payload, e.received_at, d.attempts, d.first_failed_at
-FROM due h
-CROSS JOIN LATERAL (
-    SELECT * FROM destinations_delivery d
-    WHERE d.connection_id = h.connection_id AND d.lane = h.lane AND d.user_key = h.user_key
-      AND d.state IN ('failed', 'waiting')
-    ORDER BY d.xid, d.position LIMIT 50
-) d
-LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = h.source_id AND e.message_id = d.message_id
-ORDER BY h.id, d.user_key, d.xid, d.position
+SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at
+FROM (
+    SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, e.payload, e.received_at, d.attempts,
+        d.first_failed_at, coalesce(sum(octet_length(e.payload)) OVER (
+            ORDER BY d.nth, h.next_attempt_at NULLS FIRST, d.id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+    FROM due h
+    CROSS JOIN LATERAL (
+        SELECT d.*, row_number() OVER (ORDER BY d.xid, d.position) AS nth FROM destinations_delivery d
+        WHERE d.connection_id = h.connection_id AND d.lane = h.lane AND d.user_key = h.user_key
+          AND d.state IN ('failed', 'waiting')
+        ORDER BY d.xid, d.position LIMIT 50
+    ) d
+    LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = h.source_id AND e.message_id = d.message_id
+) found
+WHERE bytes_before < {READ_BYTES}
+ORDER BY id, user_key, xid, position
 """
 
 _WAITING = """
@@ -97,6 +114,11 @@ class Owed:
     event: dict[str, Any] | None = None  # the payload parsed, once somebody needed it
     attempts: int = 0
     first_failed_at: datetime | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters of the payload: roughly what it takes in memory."""
+        return len(self.payload or "")
 
     @property
     def user(self) -> tuple[int, str]:
