@@ -37,6 +37,11 @@ app.conf.update(
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
         "socket_keepalive": True,
+        # kombu would wait 2 and 4 seconds before it says that the broker is away; whoever rings has other work.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.2,
+        "interval_max": 0.2,
         "master_name": settings.ENV["CELERY_BROKER_MASTER"],
     },
     task_publish_retry=False,
