@@ -64,10 +64,11 @@ def test_a_failing_user_does_not_keep_others_of_the_same_lane_waiting(world: Wor
 
 
 def test_events_stored_while_a_user_is_held_come_after_its_rows(world: World) -> None:
-    world.append("u", "u0", answers=[500, 500, 500, 200])
+    world.append("u", "u0", answers=[{"status": 503, "retry_after": "1"}, 500, 200])
     with forwarding([world.destination]):
-        for number in range(1, 60):
-            world.append("u", f"u{number}", answers=[500, 200] if number % 7 == 0 else [])
+        assert eventually(lambda: world.balance()["failed"] == 1)
+        for number in range(1, 40):
+            world.append("u", f"u{number}", answers=[500, 200] if number % 15 == 0 else [])
         assert eventually(world.is_settled)
 
     assert world.report().is_clean, world.report()
