@@ -7,9 +7,10 @@ class AlertsConfig(AppConfig):
     name = "alerts"
 
     def ready(self) -> None:
-        """Have every long-running process report that it lives."""
-        from alerts import processes
-        from rudderproj import web_hooks
+        """Have every long-running process report that it lives, and /health tell the mode."""
+        from alerts import modes, processes
+        from rudderproj import health, web_hooks
 
+        health.register("mode", modes.for_health)
         processes.connect_to_celery()
         web_hooks.at_start(processes.start_web)

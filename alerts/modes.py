@@ -7,7 +7,7 @@ so already. Must never know what the mode means to others: they read it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from alerts.models import Mode
 
@@ -43,6 +43,15 @@ class CurrentMode:
 def current() -> CurrentMode:
     """The mode as the database has it. Raises django.db.DatabaseError when it is away."""
     return CurrentMode(*Mode.objects.values_list("mode", "since", "reason", "actor").get())
+
+
+def for_health() -> str:
+    """NORMAL or DEGRADED, for a thread that asks for ever: a connection that failed is replaced next time."""
+    try:
+        return current().mode.upper()
+    except DatabaseError:
+        connection.close()
+        raise
 
 
 def set_mode(mode: str, reason: str, actor: str) -> bool:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from alerts import modes
 from tests.e2e import http
 from tests.e2e.sink import Sink
 from tests.e2e.stack import WRITE_KEY, Stack
@@ -41,6 +42,22 @@ def test_an_event_arrives_with_the_fields_that_acceptance_adds(stack: Stack, sin
     assert added["timestamp"] < added["receivedAt"]  # five seconds earlier, by the client's own clock
     assert added["rudderId"] == "15391894-5f71-431b-af7d-66dc2b279b4a"
     assert added["request_ip"] == "127.0.0.1"
+
+
+def test_degraded_mode_accepts_forwards_nothing_and_is_told_by_health(stack: Stack, sink: Sink) -> None:
+    def told() -> tuple[str, str]:
+        health = json.loads(http.ask(stack.web_port, "GET", "/health").body)
+        return health["mode"], health["routingEvents"]
+
+    assert modes.set_mode("degraded", "a test", "pytest")
+    assert eventually(lambda: told() == ("DEGRADED", "FALSE"))
+
+    assert stack.post("/v1/track", {"userId": "u", "event": "kept"}).status == 200
+    assert modes.set_mode("normal", "a test", "pytest")
+
+    (delivered,) = sink.wait(1)
+    assert delivered.body["event"] == "kept"
+    assert eventually(lambda: told() == ("NORMAL", "TRUE"))
 
 
 def test_a_batch_arrives_in_order_for_each_user(stack: Stack, sink: Sink) -> None:
