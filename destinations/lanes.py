@@ -5,10 +5,12 @@ and not expired, so a holder that was stopped and wakes up late can change nothi
 while a request is in flight.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
@@ -42,6 +44,12 @@ wanted AS (
 UPDATE destinations_lane l SET claim_id = %(token)s FROM wanted WHERE l.id = wanted.id
 RETURNING l.id, l.connection_id, wanted.source_id, l.number, l.xid, l.position, l.day, l.beyond,
     l.delivered, l.aborted, l.skipped, l.filtered
+"""
+
+# One claim of a destination may stand aside: more could fill the workers with nothing but hanging requests.
+_STEP_ASIDE = """
+UPDATE destinations_claim c SET slot = -1 WHERE id = %(token)s AND NOT EXISTS (
+    SELECT FROM destinations_claim o WHERE o.destination_id = c.destination_id AND o.slot = -1)
 """
 
 _RENEW = """
@@ -92,6 +100,12 @@ def take(raw: Connection, token: int, destination_id: int, limit: int) -> list[C
     with raw.cursor() as cursor:
         cursor.execute(_TAKE, {"token": token, "destination": destination_id, "limit": limit})
         return [_claimed(row) for row in cursor.fetchall()]
+
+
+def step_aside(raw: Connection, token: int) -> None:
+    """Leave the claim's slot to another link while its last lanes wait, unless another claim stands aside already."""
+    with raw.cursor() as cursor, contextlib.suppress(UniqueViolation):
+        cursor.execute(_STEP_ASIDE, {"token": token})
 
 
 def renew(raw: Connection, token: int, seconds: float) -> bool:

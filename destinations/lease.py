@@ -135,6 +135,10 @@ class Lease:
         if not await self._database.run(checkpoint.write, self.token, self._seq, progress, changes):
             raise LeaseLost("checkpoint refused")
 
+    async def step_aside(self) -> None:
+        """Leave the slot to another link; the lanes are still ours."""
+        await self._database.run(lanes.step_aside, self.token)
+
     async def release(self, lane_ids: Collection[int]) -> None:
         """Give lanes back. Their changes must be in a checkpoint, and nothing of theirs in flight."""
         released = [self.lanes.pop(lane_id) for lane_id in lane_ids]

@@ -279,12 +279,16 @@ class Link:
     async def _drain(self) -> None:
         """Start nothing new, wait for what is in flight; lanes without any go to other links at once."""
         self._courier.stop()
-        handed_over = False
+        aside_at = clock() + HANG_SECONDS
+        handed_over = stepped_aside = False
         while self._courier.flying:
             await self._keep_lease()
             await self._checkpoint_if_due()
-            if not handed_over and not self._settler.settled and not self._settler.changes:
-                handed_over = await self._hand_over()
+            if not self._settler.settled and not self._settler.changes:
+                if not handed_over:
+                    handed_over = await self._hand_over()
+                elif not stepped_aside and clock() > aside_at:
+                    stepped_aside = await self._step_aside()
             await self._pause()
         await self.checkpoint()
         await self._report()
@@ -297,9 +301,15 @@ class Link:
         failed = {failure.owed.lane.id for failure in self._settler.failures.values()}
         idle = [lane_id for lane_id in self._lease.lanes if lane_id not in flying | failed]
         await self._lease.release(idle)
-        if idle and self.progressed and self._control.may_send:
+        if self.progressed and self._control.may_send:
             self._tell(doorbell.call)
         return True
+
+    async def _step_aside(self) -> bool:
+        """What is left hangs: another link may work meanwhile, unless requests in flight are counted."""
+        if self._control.max_concurrency is None:
+            await self._lease.step_aside()
+        return await self._hand_over()
 
     async def _report(self) -> None:
         """Tell the destination's health what the last failures say."""

@@ -40,7 +40,7 @@ def test_hanging_requests_of_links_that_end_do_not_stop_the_destination(world: W
     for user in ("slow-a", "slow-b"):
         world.append(user, f"{user}-0", answers=["hang", 200])
 
-    with forwarding([world.destination], chosen=limits(timeout_seconds=20.0, budget_seconds=0.5, share=1)):
+    with forwarding([world.destination], threads=2, chosen=limits(timeout_seconds=20.0, budget_seconds=0.5, share=1)):
         assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 2)
         for turn in range(4):  # longer than the link's budget
             now = set(world.append_apart([f"{turn}-{number}" for number in range(10)], ["slow-a", "slow-b"]))

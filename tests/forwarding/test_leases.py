@@ -181,3 +181,13 @@ def test_a_link_whose_lease_ran_out_drops_everything_and_the_next_one_repeats_li
         assert eventually(world.is_settled)
     report = world.report()
     assert report.is_clean, report
+
+
+def test_one_claim_may_stand_aside_and_leave_its_slot(world: World, raw: Connection) -> None:
+    first = claim(raw, world)
+    lanes.step_aside(raw, first)
+    second = lanes.open_claim(raw, world.destination.pk, "test", 1, 60)
+    assert second is not None
+    lanes.step_aside(raw, second)
+    assert lanes.open_claim(raw, world.destination.pk, "test", 1, 60) is None
+    assert dict(Claim.objects.values_list("id", "slot")) == {first: -1, second: 0}
