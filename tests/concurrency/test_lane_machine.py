@@ -297,7 +297,7 @@ def run_machine(raw: Connection, examples: int, steps: int) -> None:
 
 
 def test_log_and_lanes_agree_with_the_model(raw: Connection) -> None:
-    run_machine(raw, examples=25, steps=30)
+    run_machine(raw, examples=15, steps=30)
 
 
 @pytest.mark.slow

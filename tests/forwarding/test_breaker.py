@@ -111,7 +111,7 @@ def test_a_hanging_destination_is_probed_again_although_its_answers_outlast_the_
     world.sink.everyone = HANG
     open_breaker(world)
 
-    run_once(world.destination, limits(claim_seconds=0.5, timeout_seconds=0.8))
+    run_once(world.destination, limits(claim_seconds=0.3, timeout_seconds=0.4))
 
     health = world.health()
     assert (health.breaker, health.probes_failed) == ("open", 1)

@@ -120,6 +120,7 @@ def test_a_long_queue_of_rows_drains_in_order_once_its_head_is_through(world: Wo
     assert world.sink.ids() == ["u0"] + [f"u{number}" for number in range(400)]
 
 
+@pytest.mark.slow
 def test_a_lane_with_too_many_rows_stops_its_cursor_and_other_lanes_go_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
