@@ -18,7 +18,7 @@ test: venv ## run all tests (ARGS="..." goes to pytest)
 	@$(BIN) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 test-fast: venv ## run the tests that start no whole stack
-	@$(BIN) -m pytest -n 2 -m "not slow" $(ARGS)
+	@$(BIN) -m pytest -n 3 --dist worksteal -m "not slow" $(ARGS)
 
 lint: venv migrations-check ## ruff, mypy, import contracts, missing migrations
 	@$(BIN) -m ruff check .

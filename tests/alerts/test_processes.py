@@ -15,7 +15,7 @@ from django.utils import timezone
 from alerts import processes
 from alerts.models import Process
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed")]
 
 BEATING = """
 import django; django.setup()

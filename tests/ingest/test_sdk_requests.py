@@ -12,6 +12,8 @@ from ingest.models import Source
 
 from .web import WebProcess
 
+pytestmark = pytest.mark.slow  # each starts a process of ours
+
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 
 

@@ -19,6 +19,8 @@ from ingest.models import Event, Source
 
 from .web import ROOT, WebProcess, answer, basic, head
 
+pytestmark = pytest.mark.slow  # each starts a process of ours
+
 Stored = Callable[[], list[dict[str, Any]]]
 PATIENCE_SECONDS = 30
 
