@@ -124,8 +124,10 @@ class Forwarder:
         if probing and not seen.probe_due:
             return None
         await self._database.run(lanes.recover, destination_id)
+        # Renewed when a third is gone, so that a request always has its whole timeout before the lease can run out.
+        claim_seconds = max(self._limits.claim_seconds, sender.timeout_seconds * 1.6)
         lease = await Lease.open(
-            self._database, destination_id, owner.me(), seen.slots(self._limits.share), self._limits.claim_seconds
+            self._database, destination_id, owner.me(), seen.slots(self._limits.share), claim_seconds
         )
         if lease is None:
             return None

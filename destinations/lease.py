@@ -6,9 +6,9 @@ remembers is then not what the database knows.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -89,9 +89,14 @@ class Lease:
         return None if token is None else cls(database, destination_id, token, seconds, asked_at)
 
     @property
+    def remaining(self) -> float:
+        """Seconds a request may take that is started now: it must not outlive the lease, whatever becomes of us."""
+        return self.deadline - clock()
+
+    @property
     def is_good(self) -> bool:
         """Whether a request may be started or still be in flight."""
-        return clock() < self.deadline
+        return self.remaining > 0
 
     async def take(self, limit: int) -> list[ClaimedLane]:
         """Add up to `limit` lanes with work."""
@@ -110,9 +115,9 @@ class Lease:
             raise LeaseLost("not renewed")
         self.deadline = asked_at + self._seconds
 
-    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+    async def during(self, work: Awaitable[T]) -> T:
         """Await `work` and keep the lease meanwhile; ends it when the lease is lost."""
-        task = asyncio.create_task(work)
+        task = asyncio.ensure_future(work)
         try:
             while not task.done():
                 if not self.is_good:

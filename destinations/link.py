@@ -231,7 +231,7 @@ class Link:
         except BuildError as error:
             self._settler.unbuildable(owed, str(error))
             return True
-        answer = await self._sender.send(owed, request)
+        answer = await self._sender.send(owed, request, self._lease.remaining)
         may_go_on = self._settler.answered(owed, request, answer)
         if self._settler.settled >= CHECKPOINT_EVENTS:
             self._wake.set()

@@ -21,7 +21,7 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> str:
-    """When the process started, in ticks since boot; empty when there is no such process, or it is a zombie."""
+    """When the process started, in ticks since boot; empty when it cannot be seen, or is a zombie."""
     try:
         after_command = (
             Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
@@ -47,4 +47,17 @@ def is_dead(owner: str) -> bool:
     pid, _, started = rest.partition(" ")
     if not namespace or namespace != _namespace() or not pid.isdigit():
         return False
-    return _started(int(pid)) != started
+    if found := _started(int(pid)):
+        return found != started
+    return not _hidden(int(pid))
+
+
+def _hidden(pid: int) -> bool:
+    """Whether it is a living process of another user: /proc may be mounted so that it does not show."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        pass
+    return False

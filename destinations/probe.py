@@ -1,4 +1,4 @@
-"""Probing a destination whose breaker is open: a few head events of different lanes, one after the other.
+"""Probing a destination whose breaker is open: a few head events of different users, at once.
 
 Any success closes the breaker. Must never count towards giving an event up, and never spills the log into rows, except
 a head that alone keeps failing: then it is the event, and the others get their turn.
@@ -37,12 +37,10 @@ async def probe(
     lanes = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
     heads = await _fresh_heads(database, lease, lanes, wanted, settler) or await _row_heads(database, lanes)
     succeeded = False
-    for owed in heads[:PROBES]:
-        if not await _may_go_on(database, destination_id):
-            break
-        succeeded = await _attempt(lease, owed, sender, settler)
-        if succeeded:
-            break
+    if heads and await _may_go_on(database, destination_id):
+        probes = min(PROBES, seen.max_concurrency or PROBES)
+        attempts = asyncio.gather(*(_attempt(owed, lease, sender, settler) for owed in heads[:probes]))
+        succeeded = any(await lease.during(attempts))
     if len(heads) == 1 and seen.probes_failed + 1 >= LONE_FAILURES:
         _keep_lone(heads[0], settler)
     verdict = settler.streak.verdict()
@@ -101,15 +99,15 @@ async def _may_go_on(database: Database, destination_id: int) -> bool:
     return seen is not None and seen.stopped_because is None
 
 
-async def _attempt(lease: Lease, owed: Owed, sender: Sender, settler: Settler) -> bool:
+async def _attempt(owed: Owed, lease: Lease, sender: Sender, settler: Settler) -> bool:
     """Send one head; True when the destination took it."""
     try:
         request = sender.build(owed)
     except BuildError as error:
         settler.unbuildable(owed, str(error))
         return False
-    await lease.during(sender.turn(asyncio.Event()))
-    answer = await lease.during(sender.send(owed, request))
+    await sender.turn(asyncio.Event())
+    answer = await sender.send(owed, request, lease.remaining)
     settler.answered(owed, request, answer)
     return classify(answer) in {Outcome.DELIVERED, Outcome.ABORTED}
 

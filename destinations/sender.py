@@ -81,9 +81,14 @@ class Sender:
                 async with asyncio.timeout(wait):
                     await stopping.wait()
 
-    async def send(self, owed: Owed, request: Request) -> Answer:
-        """Send it now."""
-        timeout = request.timeout_seconds or self._timeout_seconds
+    @property
+    def timeout_seconds(self) -> float:
+        """The longest a request of this destination may take."""
+        return max(self._timeout_seconds, float(self._control.config.get("timeout_seconds") or 0))
+
+    async def send(self, owed: Owed, request: Request, most_seconds: float) -> Answer:
+        """Send it now; it takes `most_seconds` at most, cancelled or not: cancelling does not take a request back."""
+        timeout = min(request.timeout_seconds or self._timeout_seconds, most_seconds)
         answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout)
         wide(
             "delivery.attempted",
