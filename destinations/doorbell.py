@@ -47,11 +47,13 @@ def ring(destination_ids: Iterable[int]) -> int:
             pipeline.set(_key(destination_id), "rung", nx=True, px=RUNG_MS)
         for destination_id, first in zip(wanted, pipeline.execute(), strict=True):
             if first:
-                app.send_task(
-                    LINK, [destination_id], queue=FORWARD_QUEUE, expires=MESSAGE_SECONDS, producer=producer, retry=False
-                )
+                _send(producer, destination_id)
                 sent += 1
     return sent
+
+
+def _send(producer: Any, destination_id: int) -> None:
+    app.send_task(LINK, [destination_id], queue=FORWARD_QUEUE, expires=MESSAGE_SECONDS, producer=producer, retry=False)
 
 
 def ring_quietly(destination_ids: Iterable[int]) -> None:
@@ -66,9 +68,7 @@ def call(destination_id: int) -> None:
     """Send a message whatever was rung before: there is more work than the caller can do."""
     try:
         with app.producer_or_acquire() as producer:
-            app.send_task(
-                LINK, [destination_id], queue=FORWARD_QUEUE, expires=MESSAGE_SECONDS, producer=producer, retry=False
-            )
+            _send(producer, destination_id)
     except BROKER_AWAY as error:
         log.warning("bell.ring_failed", error=str(error))
 

@@ -56,7 +56,7 @@ class Settler:
             self.streak.succeeded()
             self._delivered(owed)
             return True
-        self.last_error = describe(answer)
+        self.last_error = self.mask(describe(answer))
         failure = Failure(owed, outcome, request, answer, self.clock())
         if outcome is Outcome.ABORTED:
             self._abort(owed, describe(answer), failure)
@@ -124,7 +124,7 @@ class Settler:
             _row(
                 owed,
                 "failed",
-                describe(answer),
+                self.mask(describe(answer)),
                 attempts=attempts,
                 first_failed_at=since,
                 next_attempt_at=failure.at + delay,

@@ -6,15 +6,17 @@ from django.db import migrations
 NEW_CONNECTION = """
 CREATE FUNCTION destinations_new_connection() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    horizon bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    horizon bigint;
     today date := (now() AT TIME ZONE 'UTC')::date;
 BEGIN
-    UPDATE destinations_connection SET start_xid = horizon, accepted_before = (
-        SELECT t.accepted + (
+    -- One statement: a roll-up between the horizon and the tally would be counted on both sides.
+    UPDATE destinations_connection SET (start_xid, accepted_before) = (
+        SELECT here.xid, t.accepted + (
             SELECT count(*) FROM generate_series(0, 63) hash JOIN ingest_event e
-                ON e.source_id = NEW.source_id AND e.lane = hash AND e.xid >= t.through_xid AND e.xid < horizon)
-        FROM ingest_tally t WHERE t.source_id = NEW.source_id)
-    WHERE id = NEW.id;
+                ON e.source_id = NEW.source_id AND e.lane = hash AND e.xid >= t.through_xid AND e.xid < here.xid)
+        FROM ingest_tally t, (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid) here
+        WHERE t.source_id = NEW.source_id)
+    WHERE id = NEW.id RETURNING start_xid INTO horizon;
     INSERT INTO destinations_lane (connection_id, number, xid, position, day,
         beyond, delivered, aborted, skipped, filtered)
     SELECT NEW.id, number, horizon, -1, today, '[]', 0, 0, 0, '{}' FROM generate_series(0, 63) number;

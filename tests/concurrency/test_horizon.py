@@ -12,7 +12,6 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from destinations import reader
 from destinations.lanes import ClaimedLane
 from destinations.models import Lane
-from destinations.oracle.sink import Sink
 from destinations.progress import Progress
 from destinations.reader import Ask
 from ingest.hashing import lane_of
@@ -23,17 +22,6 @@ from tests.forwarding.workers import eventually, forwarding, run_once
 from tests.forwarding.world import World, make_world
 
 USERS = [f"user{number}" for number in range(8)]
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as listening:
-        yield listening
-
-
-@pytest.fixture
-def world(committed: None, sink: Sink) -> World:
-    return make_world(sink)
 
 
 @pytest.fixture
