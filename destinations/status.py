@@ -59,7 +59,7 @@ def _one_snapshot() -> Iterator[datetime]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute(tally.FROM_INDEXES.replace("SET ", "SET LOCAL "))
+            cursor.execute(db.SET_LOCAL_FROM_INDEXES)
             cursor.execute("SELECT now()")
             (now,) = cursor.fetchone()
         yield now

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from ingest.models import LANES
-from ingest.tally import FROM_INDEXES
+from rudderproj.db import SET_LOCAL_FROM_INDEXES
 
 _COLUMNS = "s.name, e.day, e.source_id, e.message_id, e.lane, e.user_key, e.xid, e.position, e.received_at, e.payload"
 
@@ -78,6 +78,6 @@ def by_place(place: str) -> Found | None:
 
 def _found(query: str, parameters: Any) -> list[Found]:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(FROM_INDEXES.replace("SET ", "SET LOCAL "))
+        cursor.execute(SET_LOCAL_FROM_INDEXES)
         cursor.execute(query, parameters)
         return [Found(*row) for row in cursor.fetchall()]

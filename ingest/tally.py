@@ -11,8 +11,6 @@ from ingest.models import LANES
 MILESTONE_EVENTS = 20_000  # a milestone is kept about every so many events of a source
 STEP_EVENTS = 500  # of a lane: bounds a statement, and what lies between two milestones, also after a long pause
 
-# The planner knows nothing of today's partition before it is first analyzed, and would walk all of it for each lane.
-FROM_INDEXES = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET jit = off"
 
 # The count takes no xid, so it does not hold the horizon; only the guarded UPDATE at its end does.
 _STEP = f"""
@@ -55,7 +53,6 @@ def roll_up(raw: Connection, source_id: int) -> int:
     """Bring one source's tally up to the horizon, step by step; returns how many events that added."""
     total = 0
     with raw.cursor() as cursor:
-        cursor.execute(FROM_INDEXES)
         while True:
             cursor.execute(_STEP, {"source": source_id, "step": STEP_EVENTS, "spacing": MILESTONE_EVENTS})
             row = cursor.fetchone()

@@ -10,8 +10,12 @@ from django.db import connections
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 # A day's partition has no statistics in its first hours, and a plan that scans or sorts it takes half a minute instead
-# of a millisecond. These connections only ever want the next few rows of an index.
-FROM_INDEXES = "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off"
+# of a millisecond. These connections only ever want some rows of an index, in its order.
+_SWITCHED_OFF = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
+FROM_INDEXES = " ".join(f"-c {name}=off" for name in _SWITCHED_OFF)
+
+# The same for one transaction of an ORM connection.
+SET_LOCAL_FROM_INDEXES = "; ".join(f"SET LOCAL {name} = off" for name in _SWITCHED_OFF)
 
 
 def connect(name: str, statement_timeout_seconds: float) -> Connection:
