@@ -9,8 +9,10 @@ import os
 
 import billiard.pool
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
+
+from rudderproj.serving import require_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
 
@@ -55,6 +57,13 @@ app.autodiscover_tasks(["ingest", "destinations", "alerts"])
 # A ring is not worth two lines: what came of it is logged by whoever does the work.
 for _chatty in ("celery.app.trace", "celery.worker.strategy"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)
+
+
+@celeryd_init.connect
+@beat_init.connect
+def _refuse_settings(**_: object) -> None:
+    """Before anything is forked or sent."""
+    require_settings()
 
 
 @setup_logging.connect

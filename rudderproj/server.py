@@ -22,6 +22,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from rudderproj import health, web_hooks
+from rudderproj.serving import require_settings
 from rudderproj.web_body import BodyReader
 from rudderproj.web_shell import Shell
 
@@ -96,6 +97,7 @@ def main() -> int:
     """Run the web process; the exit status is 0 after an orderly stop."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
     django.setup()
+    require_settings()
     try:
         check_port(settings.ENV["WEB_HOST"], settings.ENV["WEB_PORT"])
     except OSError as error:

@@ -19,7 +19,7 @@ except EnvError as error:
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = ENV["DEBUG"]
-SECRET_KEY = ENV["SECRET_KEY"] or "not-set-only-for-commands-that-need-none"
+SECRET_KEY = ENV["SECRET_KEY"]  # empty: Django refuses whatever needs it
 ALLOWED_HOSTS = ENV["ALLOWED_HOSTS"]
 CSRF_TRUSTED_ORIGINS = ENV["CSRF_TRUSTED_ORIGINS"]
 NODE_ID = ENV["NODE_ID"] or socket.gethostname()

@@ -4,9 +4,11 @@ import os
 
 import django
 
+from rudderproj.serving import require_settings
 from rudderproj.web_direct import DirectHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
 
 django.setup()
+require_settings()
 application = DirectHandler()

@@ -34,5 +34,6 @@ elif not only_distributes():
     os.environ["CELERY_BROKER_URL"] = services.broker_url
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
+os.environ.setdefault("SECRETS_KEYS", "b25seSBmb3IgdGVzdHMsIG5vIHNlY3JldCBhdCBhbGw=")
 os.environ.setdefault("EGRESS_ALLOW", "127.0.0.0/8,::1/128")
 os.environ.setdefault("INBOX_ENABLED", "1")

@@ -72,6 +72,8 @@ def _services(signals: Signals, options: argparse.Namespace) -> None:
 
 def _run(signals: Signals) -> None:
     chosen = environment.settings(os.environ)
+    for line in environment.remarks(os.environ):
+        print(f"rudderproj: {line}", file=sys.stderr)
     data = open_data_dir(chosen.data_dir)
     services.end_former_run(data)
     ports.require_free(chosen.web_host, chosen.web_port, "WEB_PORT")

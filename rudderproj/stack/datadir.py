@@ -3,6 +3,7 @@
 Owns every path below DATA_DIR. Must never touch the mode or owner of a folder outside it.
 """
 
+import base64
 import contextlib
 import fcntl
 import hashlib
@@ -15,14 +16,29 @@ from pathlib import Path
 
 from .errors import StackError
 
-SECRET_NAMES = (
-    "stack_id",
-    "secret_key",
-    "database_password",
-    "valkey_password",
-    "flower_password",
-    "admin_password",
-)
+
+def _word() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def _signing_key() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def _encryption_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+# How each is made, once.
+SECRETS = {
+    "stack_id": _word,
+    "secret_key": _signing_key,
+    "secrets_keys": _encryption_key,
+    "database_password": _word,
+    "valkey_password": _word,
+    "flower_password": _word,
+    "admin_password": _word,
+}
 # A run that has just been killed needs a moment to let go; longer than that, somebody is really there.
 LOCK_WAIT_SECONDS = 3.0
 
@@ -116,9 +132,9 @@ def _load_secrets(path: Path) -> dict[str, str]:
             known = json.loads(path.read_text())
         except ValueError:
             raise StackError(f"{path} is not valid JSON; restore it or remove the data folder") from None
-    missing = [name for name in SECRET_NAMES if name not in known]
+    missing = SECRETS.keys() - known.keys()
     if missing:
-        known |= {name: secrets.token_urlsafe(24) for name in missing}
+        known |= {name: make() for name, make in SECRETS.items() if name in missing}
         write_private(path, json.dumps(known, indent=1))
     return known
 

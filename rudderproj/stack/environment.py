@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rudderproj import env
+from rudderproj.env_rules import suspicious
 
 from . import saved
 from .datadir import DataDir
@@ -32,6 +33,8 @@ def settings(environ: Mapping[str, str]) -> Settings:
         known = env.read(environ)
     except env.EnvError as error:
         raise StackError(str(error), 2) from None
+    if known["WEB_PORT"] == known["FLOWER_PORT"]:
+        raise StackError(f"WEB_PORT and FLOWER_PORT are both {known['WEB_PORT']}", 2)
     return Settings(
         web_host=known["WEB_HOST"],
         web_port=known["WEB_PORT"],
@@ -40,6 +43,17 @@ def settings(environ: Mapping[str, str]) -> Settings:
         forward_autoscale=known["FORWARD_AUTOSCALE"],
         data_dir=environ.get("DATA_DIR") or str(saved.DEFAULT_DATA_DIR),
     )
+
+
+def remarks(environ: Mapping[str, str]) -> list[str]:
+    """Lines about settings that are accepted and probably not meant."""
+    lines = suspicious(environ, [variable.name for variable in env.VARIABLES])
+    if environ.get("DATABASE_URL") and not environ.get("SECRETS_KEYS"):
+        lines.append(
+            "DATABASE_URL is set and SECRETS_KEYS is not: this machine uses the key in its DATA_DIR/secrets.json; "
+            "keep that file, and give every other machine the same"
+        )
+    return lines
 
 
 def complete(environ: dict[str, str], chosen: Settings, data: DataDir) -> dict[str, str]:
@@ -53,6 +67,7 @@ def complete(environ: dict[str, str], chosen: Settings, data: DataDir) -> dict[s
         "FLOWER_PASSWORD": data.secrets["flower_password"],
         "FLOWER_ADDRESS": "127.0.0.1",
         "SECRET_KEY": data.secrets["secret_key"],
+        "SECRETS_KEYS": data.secrets["secrets_keys"],
         "ADMIN_PASSWORD": data.secrets["admin_password"],
         "PYTHONUNBUFFERED": "1",
     }

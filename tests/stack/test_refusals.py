@@ -42,7 +42,7 @@ def test_a_port_in_use_is_named_with_its_variable(tmp_path: Path, variable: str)
 @pytest.mark.parametrize(
     ("variable", "value", "line"),
     [
-        ("WEB_PORT", "70000", "rudderproj: WEB_PORT=70000 is not a port (1 to 65535)\n"),
+        ("WEB_PORT", "70000", "rudderproj: WEB_PORT ('70000'): expected a port, 1 to 65535\n"),
         ("WEB_HOST", "no.such.host.invalid", "rudderproj: no.such.host.invalid is not an address to listen on\n"),
     ],
 )

@@ -1,0 +1,75 @@
+"""Settings judged together: which values cannot be used beside others, and which names look like mistakes.
+
+A rule takes the parsed values and returns what is wrong in one line, or None. Must never import Django, or put a value
+of a secret into a line.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Values = Mapping[str, Any]
+Rule = Callable[[Values], str | None]
+
+# Of variables that only we read: an unknown one with such a beginning is a mistake, not somebody else's.
+_PREFIXES = ("FORWARD_", "RETRY_", "INGEST_", "EGRESS_", "SECRETS_", "INBOX_", "RETENTION_", "METRICS_")
+_LIKE = 0.86  # how similar a name must be to one of ours to be taken for it
+
+
+def _retry_delays(env: Values) -> str | None:
+    if env["RETRY_BASE_SECONDS"] > env["RETRY_MAX_SECONDS"]:
+        return "RETRY_BASE_SECONDS is above RETRY_MAX_SECONDS: the first delay would be longer than the longest"
+    return None
+
+
+def _body_memory(env: Values) -> str | None:
+    if env["INGEST_MAX_BODY_BYTES"] > env["WEB_BODY_MEMORY_BYTES"]:
+        return "INGEST_MAX_BODY_BYTES is above WEB_BODY_MEMORY_BYTES: the largest body would never be accepted"
+    return None
+
+
+def _threads(env: Values) -> str | None:
+    if env["WEB_THREADS"] > env["WEB_MAX_REQUESTS"]:
+        return "WEB_THREADS is above WEB_MAX_REQUESTS: some threads would never work"
+    return None
+
+
+RULES: tuple[Rule, ...] = (_retry_delays, _body_memory, _threads)
+
+
+def _secret_key(env: Values) -> str | None:
+    return None if env["SECRET_KEY"] else "SECRET_KEY is not set: sessions could be forged (`openssl rand -base64 48`)"
+
+
+def _secrets_keys(env: Values) -> str | None:
+    if env["SECRETS_KEYS"]:
+        return None
+    return (
+        "SECRETS_KEYS is not set: destinations' secrets could not be read (`openssl rand -base64 32`, "
+        "the same in every process)"
+    )
+
+
+def _database(env: Values) -> str | None:
+    return None if env["DATABASE_URL"] else "DATABASE_URL is not set: there is no database (`make run` starts its own)"
+
+
+# What only long-running processes need: commands such as makemigrations work without.
+SERVING_RULES: tuple[Rule, ...] = (_secret_key, _secrets_keys, _database)
+
+
+def serving_problems(env: Values) -> list[str]:
+    """Why a web process or worker must not start with these values; empty when it may."""
+    return [problem for rule in SERVING_RULES if (problem := rule(env))]
+
+
+def suspicious(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """A line for each name that is none of ours and looks like one: it has no effect."""
+    ours = sorted(known)
+    lines = []
+    for name in sorted(set(names) - set(ours)):
+        like = [full for full in ours if "_" in name and full.startswith(f"{name}_")]
+        like = like or difflib.get_close_matches(name, ours, n=1, cutoff=_LIKE)
+        if like or name.startswith(_PREFIXES):
+            lines.append(f"{name} is not a setting and has no effect" + (f"; did you mean {like[0]}?" if like else ""))
+    return lines
