@@ -7,10 +7,11 @@ class AlertsConfig(AppConfig):
     name = "alerts"
 
     def ready(self) -> None:
-        """Have every long-running process report that it lives, and /health tell the mode."""
-        from alerts import modes, processes
+        """Have every long-running process report that it lives, /health tell the mode, and upkeep do our chores."""
+        from alerts import chores, modes, processes
         from rudderproj import health, web_hooks
 
         health.register("mode", modes.for_health)
         processes.connect_to_celery()
+        chores.register()
         web_hooks.at_start(processes.start_web)

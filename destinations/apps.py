@@ -7,8 +7,9 @@ class DestinationsConfig(AppConfig):
     name = "destinations"
 
     def ready(self) -> None:
-        """Ring the doorbell for whatever ingest stores; ingest itself knows nothing of destinations."""
-        from destinations import doorbell
+        """Ring the doorbell for whatever ingest stores, and have upkeep do our chores."""
+        from destinations import chores, doorbell
         from ingest.signals import events_stored
 
+        chores.register()
         events_stored.connect(doorbell.on_events_stored, dispatch_uid="destinations.doorbell")

@@ -192,6 +192,13 @@ class Delivery(models.Model):
             ),
             # destinations.sweep: retries that are due
             models.Index(name="delivery_due", fields=["next_attempt_at"], condition=models.Q(state="failed")),
+            # destinations.chores: the oldest finished rows, and the oldest dead letters
+            models.Index(
+                name="delivery_finished",
+                fields=["updated_at"],
+                condition=models.Q(state__in=["delivered", "skipped"]),
+            ),
+            models.Index(name="delivery_dead_letter", fields=["updated_at"], condition=models.Q(state="aborted")),
         ]
 
 
@@ -210,7 +217,10 @@ class Attempt(models.Model):
     duration_ms = models.IntegerField()
 
     class Meta:
-        indexes = [models.Index(name="attempt_of_event", fields=["connection", "xid", "position"])]
+        indexes = [
+            models.Index(name="attempt_of_event", fields=["connection", "xid", "position"]),
+            models.Index(name="attempt_age", fields=["at"]),  # destinations.chores: the oldest first
+        ]
 
 
 class Sweep(models.Model):

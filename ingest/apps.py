@@ -7,9 +7,12 @@ class IngestConfig(AppConfig):
     name = "ingest"
 
     def ready(self) -> None:
-        """Tell the web process, which knows no app, how to refuse requests of ours and what to flush at its end."""
-        from ingest import answers, log
+        """Tell the web process, which knows no app, how to refuse requests of ours and what to flush at its end, and
+        upkeep our chores.
+        """
+        from ingest import answers, chores, log
         from rudderproj import web_hooks
 
+        chores.register()
         web_hooks.refuse_with(answers.early)
         web_hooks.at_stop(log.stop)

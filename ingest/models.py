@@ -80,6 +80,7 @@ class MidnightKey(models.Model):
 
     class Meta:
         db_table = "ingest_midnight_key"
+        indexes = [models.Index(name="midnight_key_age", fields=["created_at"])]  # ingest.chores: the oldest first
 
 
 class Tally(models.Model):

@@ -104,6 +104,13 @@ VARIABLES = (
     Variable("RETRY_ATTEMPTS", "3", v.positive, "an event is given up only after this many attempts and the window"),
     Variable("RETRY_BASE_SECONDS", "1", v.seconds, "first retry delay at most; doubles with each attempt, full jitter"),
     Variable("RETRY_MAX_SECONDS", "300", v.seconds, "largest retry delay"),
+    Variable("RETENTION_REJECTED_DAYS", "30", v.days, "how long rejected events are kept"),
+    Variable("RETENTION_ATTEMPT_DAYS", "30", v.days, "how long attempts are kept"),
+    Variable(
+        "RETENTION_DELIVERY_DAYS", "30", v.days, "how long rows of events are kept that were delivered or skipped"
+    ),
+    Variable("RETENTION_DEAD_LETTER_DAYS", "90", v.days, "how long dead letters are kept"),
+    Variable("RETENTION_HISTORY_DAYS", "365", v.days, "how long it is kept who changed the mode, and the like"),
     Variable("ADMIN_USER", "admin", v.text, "login created by `manage.py bootstrap`"),
     Variable("ADMIN_PASSWORD", "", v.text, "its password; empty: no login is created", True),
 )

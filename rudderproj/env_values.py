@@ -47,6 +47,13 @@ def depth(value: str) -> int:
     return number
 
 
+def days(value: str) -> int:
+    number = positive(value)
+    if number > 36500:
+        raise ValueError("expected at most 36500 days")
+    return number
+
+
 def seconds(value: str) -> float:
     try:
         number = float(value)

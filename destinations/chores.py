@@ -1,0 +1,20 @@
+"""What upkeep does for destinations: finished rows and attempts are kept for a while only."""
+
+from django.conf import settings
+
+from rudderproj import upkeep
+from rudderproj.pruning import Pruning, days
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    env = settings.ENV
+    finished = days(env["RETENTION_DELIVERY_DAYS"])
+    upkeep.register(_rows(finished, "state IN ('delivered', 'skipped')").chore("finished_deliveries_pruned"))
+    upkeep.register(_rows(days(env["RETENTION_DEAD_LETTER_DAYS"]), "state = 'aborted'").chore("dead_letters_pruned"))
+    attempts = Pruning("destinations_attempt", "at", days(env["RETENTION_ATTEMPT_DAYS"]))
+    upkeep.register(attempts.chore("attempts_pruned"))
+
+
+def _rows(seconds: float, condition: str) -> Pruning:
+    return Pruning("destinations_delivery", "updated_at", seconds, condition)

@@ -1,0 +1,108 @@
+"""Upkeep: the chores that the apps register, and who does them, one upkeep at a time in the whole deployment.
+
+Must never be needed for accepting or forwarding events, and never hold them up: a chore works in short statements, and
+one that fails or finds the database away is logged, and the others go on.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import structlog
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from rudderproj import db
+
+log = structlog.get_logger(__name__)
+
+STATEMENT_SECONDS = 30
+LOCK_SECONDS = 2  # a chore that has to wait for a lock gives way, and tries again later
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('rudderproj.upkeep'))"
+# A process that was stopped in the middle loses its turn: the server ends its session, and with it the lock.
+_IDLE = "SET idle_session_timeout = '120s'"
+
+
+def _nothing(_: Connection) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to be done again and again.
+
+    `do` returns how much it did. `look` says what there is to do and what is left alone, and why, a line each; it
+    must not write. Both get an autocommit connection of their own. `every_seconds` is for chores that cost something.
+    """
+
+    name: str  # what is counted: partitions_made
+    do: Callable[[Connection], int]
+    look: Callable[[Connection], Sequence[str]] = _nothing
+    every_seconds: float = 0.0
+
+
+_chores: dict[str, Chore] = {}
+_done_at: dict[str, float] = {}
+
+
+def register(chore: Chore) -> None:
+    """Have this chore done with the others, in the order of registration. A name registered again is replaced."""
+    _chores[chore.name] = chore
+
+
+def run(due_only: bool = True) -> dict[str, int | None] | None:
+    """Do the chores; how much each did, None for one that failed. None instead of all when another upkeep is at work.
+
+    `due_only` leaves out what this process did less than its `every_seconds` ago. Raises psycopg2.Error when the
+    database is away.
+    """
+    with closing(db.connect("upkeep turn", STATEMENT_SECONDS)) as turn:
+        if not _is_ours(turn):
+            return None
+        done: dict[str, int | None] = {}
+        for chore in [chore for chore in _chores.values() if not due_only or _is_due(chore)]:
+            with turn.cursor() as cursor:
+                cursor.execute("SELECT 1")  # still our turn
+            done[chore.name] = _do(chore)
+        return done
+
+
+def look() -> dict[str, Sequence[str]]:
+    """What each chore would find to do, or leaves alone, and why. Raises psycopg2.Error."""
+    found = {}
+    for chore in _chores.values():
+        with _connected() as raw:
+            found[chore.name] = chore.look(raw)
+    return found
+
+
+def _is_ours(turn: Connection) -> bool:
+    with turn.cursor() as cursor:
+        cursor.execute(_IDLE)
+        cursor.execute(_LOCK)
+        return cursor.fetchone() == (True,)
+
+
+def _is_due(chore: Chore) -> bool:
+    return time.monotonic() - _done_at.get(chore.name, float("-inf")) >= chore.every_seconds
+
+
+def _do(chore: Chore) -> int | None:
+    _done_at[chore.name] = time.monotonic()
+    try:
+        with _connected() as raw:
+            done = chore.do(raw)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the other chores must still be done
+        log.warning("upkeep.failed", chore=chore.name, error=str(error).strip() or type(error).__name__)
+        return None
+    if done:
+        log.info("upkeep.done", chore=chore.name, count=done)
+    return done
+
+
+@contextmanager
+def _connected() -> Iterator[Connection]:
+    with closing(db.connect("upkeep", STATEMENT_SECONDS)) as raw:
+        with raw.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS}s"])
+        yield raw

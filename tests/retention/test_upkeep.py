@@ -1,0 +1,145 @@
+"""Upkeep: every chore is tried, one upkeep at a time, and nothing of it is needed for data."""
+
+import io
+from contextlib import closing
+
+import psycopg2
+import pytest
+from django.core.management import call_command
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from structlog.testing import capture_logs
+
+from ingest import tasks
+from rudderproj import db, upkeep
+from rudderproj.upkeep import Chore
+
+
+@pytest.fixture
+def chores(committed: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No chores but a test's own; the names of those that were done."""
+    monkeypatch.setattr(upkeep, "_chores", {})
+    monkeypatch.setattr(upkeep, "_done_at", {})
+    return []
+
+
+def noting(done: list[str], name: str, every_seconds: float = 0.0) -> Chore:
+    def do(_: Connection) -> int:
+        done.append(name)
+        return 3
+
+    return Chore(name, do, lambda _: [f"{name} to be done"], every_seconds)
+
+
+def failing(raw: Connection) -> int:
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+    return 1
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    out = io.StringIO()
+    try:
+        call_command("upkeep", *arguments, stdout=out, stderr=out)
+    except SystemExit as ended:
+        return int(ended.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_a_chore_that_fails_is_logged_and_the_next_is_done(chores: list[str]) -> None:
+    upkeep.register(Chore("bad", failing))
+    upkeep.register(noting(chores, "good"))
+    with capture_logs() as logs:
+        assert upkeep.run() == {"bad": None, "good": 3}
+    assert [(line["event"], line["chore"]) for line in logs] == [("upkeep.failed", "bad"), ("upkeep.done", "good")]
+    assert "division by zero" in logs[0]["error"]
+
+
+def test_a_chore_waits_for_a_lock_for_moments_only(chores: list[str], raw: Connection) -> None:
+    def blocked(own: Connection) -> int:
+        with own.cursor() as cursor:
+            cursor.execute("LOCK ingest_tally")
+        return 1
+
+    upkeep.register(Chore("blocked", blocked))
+    upkeep.register(noting(chores, "good"))
+    raw.autocommit = False
+    with raw.cursor() as cursor:
+        cursor.execute("LOCK ingest_tally")
+        assert upkeep.run() == {"blocked": None, "good": 3}
+    raw.rollback()
+
+
+def test_only_one_upkeep_works_in_the_deployment(chores: list[str]) -> None:
+    inner: list[object] = []
+
+    def outer(_: Connection) -> int:
+        inner.append(upkeep.run())
+        return len(inner)
+
+    upkeep.register(Chore("outer", outer))
+    upkeep.register(noting(chores, "good"))
+    assert upkeep.run() == {"outer": 1, "good": 3}
+    assert inner == [None]
+    assert upkeep.run() == {"outer": 2, "good": 3}, "the turn is given back"
+
+
+def test_an_upkeep_that_is_stopped_in_the_middle_loses_its_turn(
+    chores: list[str], raw: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_IDLE", "SET idle_session_timeout = '50ms'")
+
+    def sleep_through(_: Connection) -> int:
+        with raw.cursor() as cursor:
+            while True:
+                cursor.execute("SELECT FROM pg_stat_activity WHERE application_name = 'rudderproj upkeep turn'")
+                if not cursor.rowcount:
+                    return 1
+
+    upkeep.register(Chore("first", sleep_through))
+    upkeep.register(noting(chores, "second"))
+    with pytest.raises(psycopg2.Error):
+        upkeep.run()
+    assert chores == []
+
+
+def test_a_costly_chore_is_not_done_at_every_turn(chores: list[str]) -> None:
+    upkeep.register(noting(chores, "often"))
+    upkeep.register(noting(chores, "seldom", 3600))
+    assert upkeep.run() == {"often": 3, "seldom": 3}
+    assert upkeep.run() == {"often": 3}
+    assert upkeep.run(due_only=False) == {"often": 3, "seldom": 3}
+
+
+def test_the_task_takes_a_database_that_is_away(chores: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    upkeep.register(noting(chores, "good"))
+
+    def away(*_: object) -> Connection:
+        raise psycopg2.OperationalError("connection refused")
+
+    monkeypatch.setattr(db, "connect", away)
+    with capture_logs() as logs:
+        tasks.upkeep()
+    assert [(line["event"], line["error"]) for line in logs] == [("upkeep.stopped", "connection refused")]
+
+
+def test_the_command_says_what_was_done_and_what_is_left(chores: list[str]) -> None:
+    upkeep.register(noting(chores, "good", 3600))
+    assert command() == (0, "good: 3\n  good to be done\n")
+    assert command() == (0, "good: 3\n  good to be done\n"), "whenever it is asked"
+    upkeep.register(Chore("bad", failing))
+    assert command() == (1, "good: 3\n  good to be done\nbad: failed, see the log\n")
+
+
+def test_a_dry_run_does_nothing(chores: list[str]) -> None:
+    upkeep.register(noting(chores, "good"))
+    upkeep.register(Chore("idle", failing))
+    assert command("--dry-run") == (0, "good:\n  good to be done\nidle:\n  nothing\n")
+    assert chores == []
+
+
+def test_the_command_gives_way_to_another_upkeep(chores: list[str]) -> None:
+    upkeep.register(noting(chores, "good"))
+    with closing(db.connect("other", 10)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('rudderproj.upkeep'))")
+        assert command() == (1, "another upkeep is at work\n")
+    assert chores == []
