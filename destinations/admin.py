@@ -1,6 +1,5 @@
 """Admin of destinations, connections and exceptional rows. Secrets are masked, also in forms."""
 
-from contextlib import closing
 from typing import Any
 
 from django import forms
@@ -9,16 +8,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from destinations import registry
+from destinations import actions, registry
 from destinations.apply.shape import read_event_filter, read_retry
 from destinations.apply.wanted import InputError
-from destinations.health import set_state
-from destinations.models import Attempt, Connection, Delivery, Destination, Health
+from destinations.models import Attempt, Connection, Delivery, Destination, DestinationAction
 from destinations.schema import MASK
-from rudderproj import db
 from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin
-
-STATEMENT_SECONDS = 10
 
 
 class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -87,7 +82,7 @@ class DestinationAdmin(FastAdmin):
     list_select_related = ("health",)
     search_fields = ("name",)
     inlines = (ConnectionInline,)
-    actions = ("pause", "resume")
+    actions = ("pause", "resume", "resume_and_skip")
 
     @admin.display(ordering="health__state")
     def state(self, row: Destination) -> str:
@@ -108,16 +103,20 @@ class DestinationAdmin(FastAdmin):
 
     @admin.action(description="Pause: keep events pending", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
-        self._set_state(request, queryset, Health.State.PAUSED)
+        changed = actions.pause(queryset.values_list("pk", flat=True), request.user.get_username())
+        self.message_user(request, f"{changed} now paused")
 
-    @admin.action(description="Resume, also when held: send again", permissions=["change"])
+    @admin.action(description="Resume, also when held: deliver what is owed", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
-        self._set_state(request, queryset, Health.State.OK)
+        self._resume(request, queryset, skip=False)
 
-    def _set_state(self, request: HttpRequest, queryset: QuerySet[Destination], state: Health.State) -> None:
-        with closing(db.connect("admin", STATEMENT_SECONDS)) as raw:
-            changed = sum(set_state(raw, pk, state.value) for pk in queryset.values_list("pk", flat=True))
-        self.message_user(request, f"{changed} now {state.value}")
+    @admin.action(description="Resume, also when held: skip what is owed", permissions=["change"])
+    def resume_and_skip(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
+        self._resume(request, queryset, skip=True)
+
+    def _resume(self, request: HttpRequest, queryset: QuerySet[Destination], *, skip: bool) -> None:
+        changed = actions.resume(queryset.values_list("pk", flat=True), request.user.get_username(), skip=skip)
+        self.message_user(request, f"{changed} now ok")
 
 
 @admin.register(Connection)
@@ -154,4 +153,15 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_select_related = ("connection__source", "connection__destination")
     search_fields = ("=message_id",)
     search_help_text = "a whole message id"
+    ordering = ("-id",)
+
+
+@admin.register(DestinationAction)
+class DestinationActionAdmin(ReadOnlyAdmin):
+    """Who paused and resumed which destination, when and why."""
+
+    list_display = ("at", "destination", "action", "from_state", "actor", "reason")
+    list_filter = ("action", "destination")
+    list_select_related = ("destination",)
+    exclude = ("snapshot", "lanes")
     ordering = ("-id",)

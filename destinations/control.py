@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations.breaker import Streak
 from destinations.selection import Wanted
+from destinations.skip import Skip
 
 _READ = """
 SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.retry, d.event_filter,
@@ -20,8 +21,13 @@ SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.r
     coalesce((SELECT jsonb_object_agg(c.id, jsonb_build_object('active', c.enabled AND d.enabled, 'gaps', coalesce(
         (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid)) FROM destinations_gap g
          WHERE g.connection_id = c.id), '[]')))
-        FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections
+        FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections,
+    skip.snapshot, skip.actor
 FROM destinations_destination d JOIN destinations_health h ON h.destination_id = d.id
+LEFT JOIN LATERAL (
+    SELECT a.snapshot, a.actor FROM destinations_destinationaction a
+    WHERE a.destination_id = d.id AND a.snapshot IS NOT NULL ORDER BY a.id DESC LIMIT 1
+) skip ON true
 WHERE d.id = %s
 """
 
@@ -47,6 +53,7 @@ class Control:
     read_at: datetime  # by the database's clock, which decides when a retry is due
     claims: int
     connections: dict[str, dict[str, Any]]
+    skip: Skip | None  # what an operator passed over last
 
     @property
     def fixed(self) -> tuple[Any, ...]:
@@ -90,4 +97,8 @@ def read(raw: Connection, destination_id: int) -> Control | None:
     with raw.cursor() as cursor:
         cursor.execute(_READ, [destination_id])
         row = cursor.fetchone()
-        return Control(*row) if row else None
+        if row is None:
+            return None
+        values = list(row)
+        values[-2:] = [Skip.stored(*row[-2:])]
+        return Control(*values)

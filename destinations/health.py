@@ -90,16 +90,6 @@ def hold(raw: Connection, destination_id: int, error: str) -> bool:
     )
 
 
-def set_state(raw: Connection, destination_id: int, state: str) -> bool:
-    """An operator's ok or paused; back to ok forgets the failures so far."""
-    return _changed(
-        raw,
-        "UPDATE destinations_health SET state = %(state)s, streak = '{}'"
-        " WHERE destination_id = %(destination)s AND state <> %(state)s",
-        {"destination": destination_id, "state": state},
-    )
-
-
 def note_streak(raw: Connection, destination_id: int, streak: Streak, error: str) -> None:
     """Keep the failures since the last success for the next link."""
     _changed(

@@ -17,7 +17,7 @@ from destinations.lanes import ClaimedLane
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.plugins.base import BuildError
 from destinations.reader import Owed
-from destinations.selection import unwanted
+from destinations.selection import in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
 from ingest.models import LANES
@@ -176,10 +176,12 @@ class Link:
         lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
         unwritten = {(row.connection_id, row.user_key) for row in self._settler.changes.rows.values()}
         before = self._courier.users()
-        for queue in await self._database.run(reader.due_queues, lanes):
+        for queue in await self._database.run(reader.due_queues, lanes, self._control.skip):
             user = queue[0].user
             if user not in unwritten and user not in before:
                 for owed in queue:
+                    if self._skips(owed):
+                        continue
                     owed.event = orjson.loads(owed.payload) if owed.payload else None
                     self._courier.add(owed)
 
@@ -212,6 +214,8 @@ class Link:
         if lane.id in self._stopped or lane.id not in self._lease.lanes or not lane.progress.read(owed.place, owed.day):
             return
         wanted = self._wanted[lane.connection_id]
+        if not in_gap(owed.place[0], wanted.gaps) and self._skips(owed):
+            return
         owed.event = orjson.loads(owed.payload or "{}")
         if reason := unwanted(owed.event or {}, owed.place[0], wanted):
             self._settler.filtered(owed, reason)
@@ -222,8 +226,18 @@ class Link:
         else:
             self._courier.add(owed)
 
+    def _skips(self, owed: Owed) -> bool:
+        """Settle the event as skipped if an operator passed it over."""
+        skip = self._control.skip
+        if skip is None or not skip.covers(owed.place[0]):
+            return False
+        self._settler.skip(owed, skip.actor)
+        return True
+
     async def _deliver(self, owed: Owed) -> bool:
         """The courier's errand: one attempt; True when the user's next event may follow."""
+        if self._skips(owed):
+            return True
         if not await self._sender.turn(self._courier.stopping) or not self._lease.is_good:
             return False
         try:

@@ -67,6 +67,44 @@ class Health(models.Model):
         ]
 
 
+class DestinationAction(models.Model):
+    """What an operator did to a destination; append-only, written by destinations.actions alone."""
+
+    class Action(models.TextChoices):
+        PAUSE = "pause"
+        RESUME = "resume"  # and deliver what was owed
+        SKIP = "skip"  # resume, passing over what was owed
+
+    destination = models.ForeignKey(Destination, on_delete=models.CASCADE)
+    action = models.CharField(max_length=10, choices=Action.choices)
+    from_state = models.CharField(max_length=10, choices=Health.State.choices)
+    actor = models.TextField()
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+    snapshot = models.TextField(null=True)  # skip: pg_snapshot; what it sees and was still owed is skipped
+    lanes = models.JSONField(null=True)  # skip: {lane id: [xid, position, beyond]}, where each lane stood then
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="destination_action_skip_has_snapshot",
+                condition=models.Q(action="skip", snapshot__isnull=False, lanes__isnull=False)
+                | models.Q(action__in=["pause", "resume"], snapshot__isnull=True, lanes__isnull=True),
+            ),
+        ]
+        indexes = [
+            # destinations.servable, destinations.control: the last skip of a destination
+            models.Index(
+                name="destination_skipped",
+                fields=["destination", "id"],
+                condition=models.Q(snapshot__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"
+
+
 class Connection(models.Model):
     """source -> destination. Its lanes are made by a trigger, at the horizon of the statement that inserts it."""
 

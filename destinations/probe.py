@@ -17,9 +17,10 @@ from destinations.lease import Database, Lease
 from destinations.outcome import Outcome, classify
 from destinations.plugins.base import BuildError
 from destinations.reader import Ask, Owed
-from destinations.selection import Wanted, unwanted
+from destinations.selection import Wanted, in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
+from destinations.skip import Skip
 from ingest.models import LANES
 
 PROBES = 3
@@ -35,7 +36,8 @@ async def probe(
     taken = await lease.take(len(seen.connections) * LANES)
     wanted = seen.wanted(sender.names)
     lanes = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
-    heads = await _fresh_heads(database, lease, lanes, wanted, settler) or await _row_heads(database, lanes)
+    heads = await _fresh_heads(database, lease, lanes, wanted, settler, seen.skip)
+    heads = heads or await _row_heads(database, lanes, settler, seen.skip)
     succeeded = False
     if heads and await _may_go_on(database, destination_id):
         probes = min(PROBES, seen.max_concurrency or PROBES)
@@ -57,7 +59,12 @@ async def probe(
 
 
 async def _fresh_heads(
-    database: Database, lease: Lease, lanes: list[ClaimedLane], wanted: dict[int, Wanted], settler: Settler
+    database: Database,
+    lease: Lease,
+    lanes: list[ClaimedLane],
+    wanted: dict[int, Wanted],
+    settler: Settler,
+    skip: Skip | None,
 ) -> list[Owed]:
     """The first event to send of each lane, of users who are not held; held users' events are left as they are."""
     heads: dict[int, Owed] = {}
@@ -66,7 +73,12 @@ async def _fresh_heads(
         asked = [Ask.more(lane, LANE_EVENTS) for lane in lanes if lane.id not in heads]
         events = await database.run(reader.next_events, asked)
         for owed in events:
-            if owed.lane.id in heads or not owed.lane.progress.read(owed.place, owed.day) or owed.held:
+            if owed.lane.id in heads or not owed.lane.progress.read(owed.place, owed.day):
+                continue
+            if skip and skip.covers(owed.place[0]) and not in_gap(owed.place[0], wanted[owed.lane.connection_id].gaps):
+                settler.skip(owed, skip.actor)
+                continue
+            if owed.held:
                 continue
             owed.event = orjson.loads(owed.payload or "{}")
             if reason := unwanted(owed.event or {}, owed.place[0], wanted[owed.lane.connection_id]):
@@ -78,12 +90,17 @@ async def _fresh_heads(
     return _shuffled(heads)
 
 
-async def _row_heads(database: Database, lanes: list[ClaimedLane]) -> list[Owed]:
+async def _row_heads(database: Database, lanes: list[ClaimedLane], settler: Settler, skip: Skip | None) -> list[Owed]:
     """The heads of held users whose turn it is, one of each lane."""
     heads: dict[int, Owed] = {}
-    for queue in await database.run(reader.due_queues, lanes):
-        queue[0].event = orjson.loads(queue[0].payload) if queue[0].payload else None
-        heads[queue[0].lane.id] = queue[0]
+    for queue in await database.run(reader.due_queues, lanes, skip):
+        for owed in queue:
+            if skip and skip.covers(owed.place[0]):
+                settler.skip(owed, skip.actor)
+                continue
+            owed.event = orjson.loads(owed.payload) if owed.payload else None
+            heads[owed.lane.id] = owed
+            break
     return _shuffled(heads)
 
 

@@ -70,6 +70,11 @@ class Progress:
         self.settle(place)
         self.aborted += 1
 
+    def skip(self, place: Place) -> None:
+        """Settle as passed over by an operator."""
+        self.settle(place)
+        self.skipped += 1
+
     def as_json(self) -> dict[str, Any]:
         """What a checkpoint keeps; destinations_effective_lane reads it."""
         return {

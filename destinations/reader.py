@@ -15,6 +15,7 @@ from psycopg2.extras import execute_values
 from destinations.lanes import ClaimedLane
 from destinations.progress import Place
 from destinations.servable import CONNECTED, DUE, has_next_settled_unless
+from destinations.skip import Skip
 
 READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more
 
@@ -44,15 +45,16 @@ _NEXT_ROW = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::int
 
 # A user's queue of rows, oldest first, if its head is due.
 _QUEUES = f"""
-WITH mine AS (SELECT * FROM (VALUES %s) l (id, connection_id, source_id, number)),
+WITH mine AS (SELECT * FROM (VALUES %s) l (id, connection_id, source_id, number, skipped)),
 heads AS (
     SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key)
-        m.id, m.source_id, d.connection_id, d.lane, d.user_key, d.next_attempt_at
+        m.id, m.source_id, m.skipped, d.connection_id, d.lane, d.user_key, d.next_attempt_at, d.xid
     FROM destinations_delivery d JOIN mine m ON m.connection_id = d.connection_id AND m.number = d.lane
     WHERE d.state IN ('failed', 'waiting')
     ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
 ),
-due AS (SELECT * FROM heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()
+due AS (SELECT * FROM heads
+        WHERE next_attempt_at IS NULL OR next_attempt_at <= now() OR pg_visible_in_snapshot(xid::text::xid8, skipped)
         ORDER BY next_attempt_at NULLS FIRST LIMIT 64)
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at
 FROM (
@@ -158,14 +160,15 @@ def next_events(raw: Connection, asked: Sequence[Ask]) -> list[Owed]:
     ]
 
 
-def due_queues(raw: Connection, lanes: Iterable[ClaimedLane]) -> list[list[Owed]]:
-    """The first rows of each held user whose head is due: a list per user, oldest first."""
+def due_queues(raw: Connection, lanes: Iterable[ClaimedLane], skip: Skip | None) -> list[list[Owed]]:
+    """The first rows of each held user whose head is due or to be skipped: a list per user, oldest first."""
     by_id = {lane.id: lane for lane in lanes}
     if not by_id:
         return []
-    values = [(lane.id, lane.connection_id, lane.source_id, lane.number) for lane in by_id.values()]
+    snapshot = skip.snapshot if skip else None
+    values = [(lane.id, lane.connection_id, lane.source_id, lane.number, snapshot) for lane in by_id.values()]
     with raw.cursor() as cursor:
-        template = "(%s::bigint, %s::bigint, %s::int, %s::smallint)"
+        template = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::pg_snapshot)"
         rows = execute_values(cursor, _QUEUES, values, template=template, page_size=len(values), fetch=True)
     queues: dict[tuple[int, str], list[Owed]] = {}
     for row in rows:

@@ -6,24 +6,32 @@ or links would spin on it. What was accepted since is work: it is filtered. Must
 
 _HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
+# The snapshot of the last resume that passed over what the destination of connection `c` was owed; NULL: there is none.
+SKIPPED = """(
+    SELECT a.snapshot FROM destinations_destinationaction a
+    WHERE a.destination_id = c.destination_id AND a.snapshot IS NOT NULL ORDER BY a.id DESC LIMIT 1
+)::pg_snapshot"""
+
 # A destination's connections; off_from is the start of the gap that is open while one is switched off.
-CONNECTED = """
+CONNECTED = f"""
 connected AS MATERIALIZED (
-    SELECT c.id, c.source_id, g.from_xid AS off_from
+    SELECT c.id, c.source_id, g.from_xid AS off_from, {SKIPPED} AS skipped
     FROM destinations_connection c LEFT JOIN destinations_gap g ON g.connection_id = c.id AND g.to_xid IS NULL
     WHERE c.destination_id = %(destination)s
 )
 """
 
-# Lanes of `connected` with a held user whose head is due.
+# Lanes of `connected` with a held user whose head is due, or is to be skipped whenever its retry would be.
 DUE = """
 due AS (
     SELECT DISTINCT connection_id, lane FROM (
-        SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key) d.connection_id, d.lane, d.next_attempt_at
+        SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key)
+            d.connection_id, d.lane, d.next_attempt_at, d.xid, c.skipped
         FROM connected c JOIN destinations_delivery d ON d.connection_id = c.id
         WHERE c.off_from IS NULL AND d.state IN ('failed', 'waiting')
         ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
-    ) heads WHERE next_attempt_at IS NULL OR next_attempt_at <= now()
+    ) heads
+    WHERE next_attempt_at IS NULL OR next_attempt_at <= now() OR pg_visible_in_snapshot(xid::text::xid8, skipped)
 )
 """
 

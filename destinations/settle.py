@@ -93,6 +93,17 @@ class Settler:
         owed.lane.progress.filter(owed.place, reason)
         self.settled += 1
 
+    def skip(self, owed: Owed, actor: str) -> None:
+        """An operator passed it over."""
+        self.settled += 1
+        if not owed.is_row:
+            owed.lane.progress.skip(owed.place)
+            return
+        owed.lane.progress.skipped += 1
+        self.held[owed.lane.id] -= 1
+        row = _row(owed, "skipped", f"skipped by {actor}", attempts=owed.attempts, first_failed_at=owed.first_failed_at)
+        self.changes.put(row)
+
     def take_changes(self) -> Changes:
         """What the next checkpoint shall write; starts a new collection."""
         taken, self.changes, self.settled = self.changes, Changes(), 0

@@ -8,7 +8,7 @@ from contextlib import closing
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import doorbell
-from destinations.servable import DUE, next_xid
+from destinations.servable import DUE, SKIPPED, next_xid
 from rudderproj import db
 
 STATEMENT_SECONDS = 10.0
@@ -30,7 +30,7 @@ WITH newest AS MATERIALIZED (
         ORDER BY e.xid DESC, e.position DESC LIMIT 1) e
 ),
 connected AS MATERIALIZED (
-    SELECT c.id, c.source_id, c.destination_id, g.from_xid AS off_from
+    SELECT c.id, c.source_id, c.destination_id, g.from_xid AS off_from, {SKIPPED} AS skipped
     FROM destinations_connection c LEFT JOIN destinations_gap g ON g.connection_id = c.id AND g.to_xid IS NULL
 ),
 {DUE},

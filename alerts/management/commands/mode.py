@@ -3,7 +3,6 @@
 Exit codes: 0 the mode is now as asked, 2 wrong use.
 """
 
-import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -11,6 +10,7 @@ from kombu.exceptions import OperationalError
 
 from alerts import modes
 from alerts.models import Mode
+from rudderproj import account
 from rudderproj.celery import FORWARD_QUEUE, app
 
 SWEEP = "destinations.sweep"
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         if options["mode"] is None:
             return self.show()
-        changed = modes.set_mode(options["mode"], options["reason"].strip(), _user())
+        changed = modes.set_mode(options["mode"], options["reason"].strip(), account.name())
         self.stdout.write(f"{'now' if changed else 'already'} {options['mode']}")
         if changed and options["mode"] == modes.NORMAL:
             _ring()
@@ -39,13 +39,6 @@ class Command(BaseCommand):
         mode = modes.current()
         parts = [f"by {mode.actor}" if mode.actor else "", f"({mode.reason})" if mode.reason else ""]
         self.stdout.write(" ".join([mode.mode, f"since {mode.since:%Y-%m-%dT%H:%M:%SZ}", *filter(None, parts)]))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a uid without an account
-        return "command line"
 
 
 def _ring() -> None:

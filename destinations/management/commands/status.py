@@ -4,13 +4,13 @@ Exit codes: 0 printed, 1 the database does not answer.
 """
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
 from destinations import status
+from rudderproj.tables import table
 
 _PROCESS = ("role", "node", "pid", "started_at", "last_seen_at", "restarts")
 _DESTINATION = (
@@ -43,23 +43,4 @@ class Command(BaseCommand):
         mode = found["mode"]
         self.stdout.write(f"mode: {mode['mode']} since {mode['since']} {mode['actor']} {mode['reason']}".rstrip())
         for title, columns in (("processes", _PROCESS), ("destinations", _DESTINATION), ("connections", _CONNECTION)):
-            self.stdout.write(f"\n{title}:\n" + "\n".join(_table(columns, found[title])))
-
-
-def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Aligned lines: texts to the left, numbers to the right."""
-    cells = [[_cell(row[column]) for column in columns] for row in rows]
-    heads = [column.replace("_", " ") for column in columns]
-    widths = [max(len(head), *(len(line[i]) for line in cells), 0) for i, head in enumerate(heads)]
-    numeric = [bool(rows) and isinstance(rows[0][column], int | float) for column in columns]
-    return [
-        "  "
-        + "  ".join(t.rjust(w) if n else t.ljust(w) for t, w, n in zip(line, widths, numeric, strict=True)).rstrip()
-        for line in [heads, *cells]
-    ]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.1f}" if isinstance(value, float) else " ".join(str(value).split())[:80]
+            self.stdout.write(f"\n{title}:\n" + "\n".join(table(columns, found[title])))
