@@ -268,3 +268,12 @@ class Sweep(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(name="sweep_single_row", condition=models.Q(pk=1))]
+
+
+class Sample(models.Model):
+    """Where every event was at one moment; one row each interval. See destinations.history."""
+
+    slot = models.BigIntegerField(primary_key=True)  # the interval, counted since 1970: one sample in each
+    taken_at = models.DateTimeField()
+    took_seconds = models.FloatField(null=True)  # empty: being counted, or whoever counted has died
+    counts = models.JSONField(null=True)  # history.Snapshot as JSON

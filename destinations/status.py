@@ -3,32 +3,22 @@
 Must stay under two seconds at any size of the log, also when nobody rolled up the tallies: it does so itself, before.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
-
-import psycopg2
-import structlog
-from django.db import connection, transaction
 
 from alerts import modes, processes
 from alerts.models import Process
 from destinations import tallies
 from destinations.models import Connection, Destination
 from destinations.tallies import Counts
-from ingest import tally
-from rudderproj import db
-
-log = structlog.get_logger(__name__)
 
 RESTART_THRESHOLD, RESTART_WINDOW_SECONDS = 5, 300
 
 
 def snapshot() -> dict[str, Any]:
     """Everything at one instant; JSON-ready, times in UTC with a `Z`. Raises django.db.DatabaseError."""
-    _roll_up()
-    with _one_snapshot() as now:
+    tallies.roll_up("status")
+    with tallies.one_snapshot() as now:
         counts = tallies.count()
         connections = list(Connection.objects.select_related("source", "destination").order_by("pk"))
         return {
@@ -42,27 +32,6 @@ def snapshot() -> dict[str, Any]:
             "connections": [_connection(row, counts[row.pk]) for row in connections],
             "incidents": [],
         }
-
-
-def _roll_up() -> None:
-    """Leave as little as possible to be counted. Counts are right without, only slower: a standby cannot be written."""
-    try:
-        with closing(db.connect("status", 30)) as raw:
-            tally.roll_up_all(raw)
-    except psycopg2.Error as error:
-        log.info("status.not_rolled_up", error=str(error).strip())
-
-
-@contextmanager
-def _one_snapshot() -> Iterator[datetime]:
-    """A transaction in which every query sees the same instant: the database's time, which received_at is in too."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute(db.SET_LOCAL_FROM_INDEXES)
-            cursor.execute("SELECT now()")
-            (now,) = cursor.fetchone()
-        yield now
 
 
 def _mode() -> dict[str, Any]:

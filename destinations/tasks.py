@@ -6,7 +6,9 @@ import psycopg2
 import structlog
 from celery import shared_task
 from celery.signals import worker_ready
+from django.db import DatabaseError
 
+from destinations import history
 from destinations.doorbell import BROKER_AWAY, LINK
 from destinations.forward import forward as run_link
 from destinations.sweep import sweep as run_sweep
@@ -31,6 +33,15 @@ def sweep() -> None:
         run_sweep()
     except (psycopg2.Error, *BROKER_AWAY) as error:
         log.warning("sweep.failed", error=str(error).strip())
+
+
+@shared_task(name="destinations.sample")
+def sample() -> None:
+    """Keep where every event is now, for charts and metrics."""
+    try:
+        history.sample()
+    except DatabaseError as error:
+        log.warning("sample.failed", error=str(error).strip())
 
 
 @worker_ready.connect

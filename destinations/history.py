@@ -1,0 +1,191 @@
+"""History: where every event was, sampled once each interval in the whole deployment, and read back over time.
+
+Owns the table of samples. Whoever needs fresh numbers reads the last sample instead of counting: many readers cost no
+more than one. Must never take more of the database than a twentieth of the time, however long counting takes.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from destinations import tallies
+from destinations.models import Connection, Sample
+
+INTERVAL_SECONDS = 10
+REST = 20  # counting that takes a second is not repeated for so many
+ABANDONED_SECONDS = 60  # who has not finished counting by then never will
+FINE_HOURS = 2  # older samples are thinned out to one a minute
+FINE_SLOTS = 60 // INTERVAL_SECONDS
+
+_CLAIM = """
+INSERT INTO destinations_sample (slot, taken_at)
+SELECT current.slot, now() FROM (SELECT floor(extract(epoch FROM now()) / %(interval)s)::bigint AS slot) current
+WHERE NOT EXISTS (
+    SELECT FROM destinations_sample s WHERE s.slot >= current.slot - %(slots)s
+    AND s.taken_at + make_interval(secs => coalesce(%(rest)s * s.took_seconds, %(abandoned)s)) > now())
+ON CONFLICT DO NOTHING RETURNING slot
+"""
+
+_PRUNE = """
+DELETE FROM destinations_sample s
+WHERE s.taken_at < now() - make_interval(hours => %(hours)s)
+   OR s.taken_at < now() - make_interval(hours => %(fine_hours)s) AND EXISTS (
+    SELECT FROM destinations_sample earlier
+    WHERE earlier.slot >= s.slot / %(fine)s * %(fine)s AND earlier.slot < s.slot AND earlier.counts IS NOT NULL)
+"""
+
+_SERIES = """
+SELECT DISTINCT ON (step) taken_at, counts::text, floor(extract(epoch FROM taken_at) / %(step)s) AS step
+FROM destinations_sample
+WHERE slot >= floor(extract(epoch FROM %(since)s::timestamptz) / %(interval)s) AND taken_at >= %(since)s
+  AND counts IS NOT NULL
+ORDER BY step, taken_at DESC
+"""
+
+
+@dataclass(slots=True)
+class Figures(tallies.Terms):
+    """A connection's or destination's terms, and the age of the oldest event it is still owed."""
+
+    oldest_age_seconds: float = 0.0
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All of them, in the order of the fields."""
+        return tuple(_values(self))
+
+    @classmethod
+    def total(cls, parts: Iterable["Figures"]) -> "Figures":
+        """All of them together: sums, and the largest age."""
+        rows = [part.values for part in parts] or [cls().values]
+        *terms, ages = zip(*rows, strict=True)
+        return cls(*[*(sum(term) for term in terms), max(ages)])
+
+
+_values = attrgetter(*(term.name for term in fields(Figures)))
+
+
+@dataclass(frozen=True, slots=True)
+class OfConnection:
+    """One connection's figures."""
+
+    connection_id: int
+    source_id: int
+    destination_id: int
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything at `at`. `stored`: events the log ever took, by source id, whatever they are connected to."""
+
+    at: datetime
+    stored: dict[int, int] = field(default_factory=dict)
+    connections: list[OfConnection] = field(default_factory=list)
+
+    @property
+    def total(self) -> Figures:
+        """All connections together: an event counts once for each destination it is owed to."""
+        return Figures.total(row.figures for row in self.connections)
+
+    def by_destination(self) -> dict[int, Figures]:
+        """The figures of each connected destination, by its id."""
+        parts: dict[int, list[Figures]] = {}
+        for row in self.connections:
+            parts.setdefault(row.destination_id, []).append(row.figures)
+        return {destination_id: Figures.total(found) for destination_id, found in parts.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """As the table keeps it."""
+        rows = [[r.connection_id, r.source_id, r.destination_id, r.figures.values] for r in self.connections]
+        return {"stored": {str(key): value for key, value in self.stored.items()}, "connections": rows}
+
+    @classmethod
+    def read(cls, at: datetime, text: str) -> "Snapshot":
+        """From as_json, as text."""
+        value = orjson.loads(text)
+        rows = [OfConnection(c, s, d, Figures(*figures)) for c, s, d, figures in value["connections"]]
+        return cls(at, {int(key): events for key, events in value["stored"].items()}, rows)
+
+
+def sample() -> bool:
+    """Count everything and keep it, unless somebody did in this interval. Raises django.db.DatabaseError."""
+    parameters = {"interval": INTERVAL_SECONDS, "rest": REST, "abandoned": ABANDONED_SECONDS}
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters | {"slots": REST * ABANDONED_SECONDS // INTERVAL_SECONDS})
+        claimed = cursor.fetchone()
+    if claimed is None:
+        return False
+    started = time.monotonic()
+    counted = _count()
+    Sample.objects.filter(slot=claimed[0]).update(
+        taken_at=counted.at, took_seconds=time.monotonic() - started, counts=counted.as_json()
+    )
+    _prune()
+    return True
+
+
+def latest() -> Snapshot | None:
+    """The last sample there is. Raises django.db.DatabaseError."""
+    return next(
+        _read(
+            "SELECT taken_at, counts::text FROM destinations_sample WHERE counts IS NOT NULL"
+            " ORDER BY slot DESC LIMIT 1",
+            {},
+        ),
+        None,
+    )
+
+
+def at_most(age_seconds: float) -> Snapshot:
+    """The last sample, or a new one if that is older and nobody else is taking one: upkeep may not be running."""
+    last_at = Sample.objects.filter(counts__isnull=False).aggregate(last=Max("taken_at"))["last"]
+    if last_at is None or timezone.now() - last_at > timedelta(seconds=age_seconds):
+        sample()
+    return latest() or Snapshot(timezone.now())
+
+
+def series(since: datetime, step_seconds: int) -> list[Snapshot]:
+    """The last sample of each step since then, oldest first. Samples are 10 s apart, and a minute after two hours.
+
+    Rates are differences of neighbours; a sum falls when a connection is removed. Raises django.db.DatabaseError.
+    """
+    return list(_read(_SERIES, {"since": since, "step": step_seconds, "interval": INTERVAL_SECONDS}))
+
+
+def _count() -> Snapshot:
+    tallies.roll_up("history")
+    with tallies.one_snapshot() as now:
+        counts = tallies.count()
+        connections = Connection.objects.order_by("pk").values_list("pk", "source_id", "destination_id")
+        return Snapshot(
+            now, tallies.stored(), [OfConnection(*row, _figures(counts[row[0]], now)) for row in connections]
+        )
+
+
+def _figures(counts: tallies.Counts, now: datetime) -> Figures:
+    terms = {term.name: getattr(counts, term.name) for term in fields(tallies.Terms)}
+    age = 0.0 if counts.oldest_at is None else max(0.0, (now - counts.oldest_at).total_seconds())
+    return Figures(**terms, oldest_age_seconds=round(age, 3))
+
+
+def _prune() -> None:
+    parameters = {"hours": settings.ENV["SAMPLE_HOURS"], "fine_hours": FINE_HOURS, "fine": FINE_SLOTS}
+    with connection.cursor() as cursor:
+        cursor.execute(_PRUNE, parameters)
+
+
+def _read(query: str, parameters: dict[str, Any]) -> Iterator[Snapshot]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        for at, text, *_ in cursor.fetchall():
+            yield Snapshot.read(at, text)
