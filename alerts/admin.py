@@ -7,19 +7,24 @@ from django.http import HttpRequest
 
 from alerts import modes
 from alerts.models import Mode, ModeChange, Process
-from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin
+from rudderproj.admin_keyset import KeysetAdmin
+from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin, label
 
 
 @admin.register(Mode)
 class ModeAdmin(FastAdmin):
     """The one row. Saving it goes the way every change of mode goes, with its history."""
 
-    list_display = ("mode", "since", "actor", "reason")
+    list_display = ("shown_mode", "since", "actor", "reason")
     fields = ("mode", "reason", "since", "actor")
     readonly_fields = ("since", "actor")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    @admin.display(description="mode")
+    def shown_mode(self, row: Mode) -> str:
+        return label(row.mode)
 
     def save_model(self, request: HttpRequest, obj: Mode, form: Any, change: bool) -> None:
         if not modes.set_mode(obj.mode, obj.reason.strip(), request.user.get_username()):
@@ -27,11 +32,10 @@ class ModeAdmin(FastAdmin):
 
 
 @admin.register(ModeChange)
-class ModeChangeAdmin(ReadOnlyAdmin):
+class ModeChangeAdmin(KeysetAdmin):
     """The history of the mode."""
 
     list_display = ("at", "from_mode", "to_mode", "actor", "reason")
-    ordering = ("-id",)
 
 
 @admin.register(Process)

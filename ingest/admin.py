@@ -8,11 +8,13 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from ingest import lookup
 from ingest.keys import new_write_key
 from ingest.models import LoggedEvent, RejectedEvent, Source
-from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin
+from rudderproj.admin_keyset import KeysetAdmin
+from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin, shortened
 
 SHOWN_EVENTS = 100
 SHOWN_DAYS = 2
@@ -32,14 +34,21 @@ class SourceAdmin(FastAdmin):
 
 
 @admin.register(RejectedEvent)
-class RejectedEventAdmin(ReadOnlyAdmin):
+class RejectedEventAdmin(KeysetAdmin):
     """What was not accepted, and why."""
 
-    list_display = ("received_at", "source", "message_id", "reason")
-    list_filter = ("source",)
+    list_display = ("received_at", "source", "shown_message_id", "shown_reason")
+    list_filter = (("source", RelatedDropdownFilter),)
     list_select_related = ("source",)
-    ordering = ("-received_at",)
-    date_hierarchy = None
+    keyset = ("received_at", "id")
+
+    @admin.display(description="message id")
+    def shown_message_id(self, row: RejectedEvent) -> str:
+        return shortened(row.message_id or "none")
+
+    @admin.display(description="reason")
+    def shown_reason(self, row: RejectedEvent) -> str:
+        return shortened(row.reason, 120)
 
 
 class _Search(forms.Form):

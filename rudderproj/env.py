@@ -112,6 +112,7 @@ VARIABLES = (
     Variable("RETENTION_DEAD_LETTER_DAYS", "90", v.days, "how long dead letters are kept"),
     Variable("RETENTION_HISTORY_DAYS", "365", v.days, "how long it is kept who changed the mode, and the like"),
     Variable("SAMPLE_HOURS", "48", v.positive, "how long samples of all figures are kept, for charts over time"),
+    Variable("ENVIRONMENT_NAME", "", v.text, "shown on every page of the admin, for example `production`"),
     Variable("ADMIN_USER", "admin", v.text, "login created by `manage.py bootstrap`"),
     Variable("ADMIN_PASSWORD", "", v.text, "its password; empty: no login is created", True),
 )

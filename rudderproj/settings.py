@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from rudderproj.admin_theme import UNFOLD as UNFOLD  # read by django-unfold
 from rudderproj.env import EnvError, read
 
 try:
@@ -25,6 +26,8 @@ CSRF_TRUSTED_ORIGINS = ENV["CSRF_TRUSTED_ORIGINS"]
 NODE_ID = ENV["NODE_ID"] or socket.gethostname()
 
 INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -50,6 +53,7 @@ ROOT_URLCONF = "rudderproj.urls"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "rudderproj" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -89,8 +93,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "rudderproj" / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 APPEND_SLASH = False  # SDKs post to exact paths, and a redirected POST loses its body
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENV["INGEST_MAX_BODY_BYTES"] + 1024
 

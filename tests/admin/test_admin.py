@@ -25,13 +25,6 @@ CONFIG = {"webhookUrl": "http://h.test/in", "headers": [{"from": "X-Token", "to"
 
 
 @pytest.fixture
-def client(committed: None) -> Client:
-    made = Client()
-    made.force_login(get_user_model().objects.create_superuser("ada", password="x"))
-    return made
-
-
-@pytest.fixture
 def hook(client: Client) -> Destination:
     """A destination with an event in the log, a delivery and a rejected event."""
     source = Source.objects.create(name="web", write_key="the-write-key")

@@ -1,4 +1,4 @@
-"""Admin of destinations, connections and exceptional rows. Secrets are masked, also in forms."""
+"""Admin of destinations. Secrets are masked, also in forms."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from destinations import actions, registry
 from destinations.apply.shape import read_event_filter, read_retry
 from destinations.apply.wanted import InputError
-from destinations.models import Attempt, Connection, Delivery, Destination, DestinationAction
+from destinations.models import Connection, Destination
 from destinations.schema import MASK
-from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin
+from rudderproj.admin_parts import FastAdmin, TabularInline, label, shortened
 
 
 class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -63,7 +63,7 @@ def _read(reader: Any, value: Any) -> dict[str, Any]:
     return found
 
 
-class ConnectionInline(admin.TabularInline):  # type: ignore[type-arg]
+class ConnectionInline(TabularInline):  # type: ignore[type-arg]
     """The sources of a destination."""
 
     model = Connection
@@ -86,11 +86,11 @@ class DestinationAdmin(FastAdmin):
 
     @admin.display(ordering="health__state")
     def state(self, row: Destination) -> str:
-        return row.health.get_state_display()
+        return label(row.health.state)
 
     @admin.display(ordering="health__breaker")
     def breaker(self, row: Destination) -> str:
-        return row.health.get_breaker_display()
+        return label(row.health.breaker)
 
     @admin.display(description="config")
     def shown_config(self, row: Destination) -> str:
@@ -99,7 +99,7 @@ class DestinationAdmin(FastAdmin):
 
     @admin.display
     def last_error(self, row: Destination) -> str:
-        return row.health.last_error[:200]
+        return shortened(row.health.last_error)
 
     @admin.action(description="Pause: keep events pending", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
@@ -117,51 +117,3 @@ class DestinationAdmin(FastAdmin):
     def _resume(self, request: HttpRequest, queryset: QuerySet[Destination], *, skip: bool) -> None:
         changed = actions.resume(queryset.values_list("pk", flat=True), request.user.get_username(), skip=skip)
         self.message_user(request, f"{changed} now ok")
-
-
-@admin.register(Connection)
-class ConnectionAdmin(FastAdmin):
-    """Connections are switched off, not deleted."""
-
-    list_display = ("__str__", "enabled", "created_at")
-    list_filter = ("enabled", "source", "destination")
-    list_select_related = ("source", "destination")
-    readonly_fields = ("created_at",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("source", "destination", "created_at") if obj else ("created_at",)
-
-
-@admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
-    """Failed, waiting and aborted events, and what became of them."""
-
-    list_display = ("id", "connection", "state", "message_id", "user_key", "attempts", "next_attempt_at", "reason")
-    list_filter = ("state", "connection__destination", "connection__source")
-    list_select_related = ("connection__source", "connection__destination")
-    search_fields = ("=message_id",)
-    search_help_text = "a whole message id"
-    ordering = ("-id",)
-
-
-@admin.register(Attempt)
-class AttemptAdmin(ReadOnlyAdmin):
-    """Tries that failed, or that followed a failed one."""
-
-    list_display = ("at", "connection", "message_id", "status", "outcome", "error", "duration_ms")
-    list_filter = ("outcome", "connection__destination")
-    list_select_related = ("connection__source", "connection__destination")
-    search_fields = ("=message_id",)
-    search_help_text = "a whole message id"
-    ordering = ("-id",)
-
-
-@admin.register(DestinationAction)
-class DestinationActionAdmin(ReadOnlyAdmin):
-    """Who paused and resumed which destination, when and why."""
-
-    list_display = ("at", "destination", "action", "from_state", "actor", "reason")
-    list_filter = ("action", "destination")
-    list_select_related = ("destination",)
-    exclude = ("snapshot", "lanes")
-    ordering = ("-id",)

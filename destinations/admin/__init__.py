@@ -1,0 +1,5 @@
+"""Admin of what forwards. Importing this registers its pages."""
+
+from destinations.admin import action, connection, delivery, destination
+
+__all__ = ["action", "connection", "delivery", "destination"]
