@@ -237,6 +237,8 @@ class Delivery(models.Model):
                 condition=models.Q(state__in=["delivered", "skipped"]),
             ),
             models.Index(name="delivery_dead_letter", fields=["updated_at"], condition=models.Q(state="aborted")),
+            # destinations.trace: dead letters outlive the log, whose key finds an event otherwise
+            models.Index(name="delivery_of_message", fields=["message_id"]),
         ]
 
 

@@ -38,6 +38,11 @@ def schema(name: str) -> Schema:
     return Schema(type=name, display_name=root["display_name"], definition=root["definition"], root=root)
 
 
+def names(destination: str, type_name: str) -> frozenset[str]:
+    """What an event's `integrations` may call a destination, in lower case. Raises UnknownTypeError."""
+    return frozenset({destination.lower(), type_name.lower(), schema(type_name).display_name.lower()})
+
+
 def type_of_definition(definition: str) -> str:
     """The type for the name of one of RudderStack's destination definitions. Raises UnknownTypeError."""
     for name in _TYPES:

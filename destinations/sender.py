@@ -44,8 +44,7 @@ class Sender:
     @property
     def names(self) -> frozenset[str]:
         """What an event's `integrations` may call this destination, in lower case."""
-        schema = registry.schema(self._control.type)
-        return frozenset({self._control.name.lower(), self._control.type.lower(), schema.display_name.lower()})
+        return registry.names(self._control.name, self._control.type)
 
     def keep_rate(self, rate_limit: int | None, links: int) -> None:
         """Send this link's part of `rate_limit` events a second, shared by so many links."""

@@ -9,11 +9,11 @@ from django.db import connection, transaction
 from ingest.models import LANES
 from rudderproj.db import SET_LOCAL_FROM_INDEXES
 
-_COLUMNS = "s.name, e.day, e.source_id, e.message_id, e.lane, e.user_key, e.xid, e.position, e.received_at, e.payload"
+COLUMNS = "s.name, e.day, e.source_id, e.message_id, e.lane, e.user_key, e.xid, e.position, e.received_at, e.payload"
 
 # The newest of each lane; among them are the newest of all.
 _NEWEST = f"""
-SELECT {_COLUMNS} FROM ingest_source s CROSS JOIN generate_series(0, {LANES - 1}) hash CROSS JOIN LATERAL (
+SELECT {COLUMNS} FROM ingest_source s CROSS JOIN generate_series(0, {LANES - 1}) hash CROSS JOIN LATERAL (
     SELECT * FROM ingest_event e
     WHERE e.source_id = s.id AND e.lane = hash AND e.day >= (now() AT TIME ZONE 'UTC')::date - %(days)s
     ORDER BY e.xid DESC, e.position DESC LIMIT %(limit)s
@@ -24,7 +24,7 @@ ORDER BY e.xid DESC, e.position DESC LIMIT %(limit)s
 
 # A partition is a day, named by it: with the day known, its primary key finds the event.
 _BY_MESSAGE_ID = f"""
-SELECT {_COLUMNS} FROM ingest_source s
+SELECT {COLUMNS} FROM ingest_source s
 CROSS JOIN (SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day FROM pg_inherits
             WHERE inhparent = 'ingest_event'::regclass) partition
 CROSS JOIN LATERAL (
@@ -72,7 +72,7 @@ def by_place(place: str) -> Found | None:
     if len(parts) != 4 or not all(part.isdecimal() and len(part) < 19 for part in parts):
         return None
     condition = "e.source_id = %s AND e.lane = %s AND e.xid = %s AND e.position = %s"
-    query = f"SELECT {_COLUMNS} FROM ingest_event e JOIN ingest_source s ON s.id = e.source_id WHERE {condition}"
+    query = f"SELECT {COLUMNS} FROM ingest_event e JOIN ingest_source s ON s.id = e.source_id WHERE {condition}"
     return next(iter(_found(query, [int(part) for part in parts])), None)
 
 

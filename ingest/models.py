@@ -112,6 +112,12 @@ class RejectedEvent(models.Model):
     reason = models.TextField()
     payload = models.TextField()
 
+    class Meta:
+        indexes = [
+            # destinations.trace: what became of a message id
+            models.Index(name="rejected_of_message", fields=["message_id"], condition=~models.Q(message_id="")),
+        ]
+
     def __str__(self) -> str:
         return f"{self.message_id or 'no messageId'}: {self.reason}"
 
