@@ -3,7 +3,8 @@
 Must never be cached across links: configuration used for a batch is read in the batch's snapshot or later.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from destinations.breaker import Streak
 from destinations.selection import Wanted
 from destinations.skip import Skip
+from rudderproj import secrets
+
+UNREADABLE = "the configuration cannot be read"
 
 _READ = """
 SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.retry, d.event_filter,
@@ -54,6 +58,7 @@ class Control:
     claims: int
     connections: dict[str, dict[str, Any]]
     skip: Skip | None  # what an operator passed over last
+    config_problem: str = ""  # why the configuration cannot be decrypted: then it is empty
 
     @property
     def fixed(self) -> tuple[Any, ...]:
@@ -97,8 +102,11 @@ def read(raw: Connection, destination_id: int) -> Control | None:
     with raw.cursor() as cursor:
         cursor.execute(_READ, [destination_id])
         row = cursor.fetchone()
-        if row is None:
-            return None
-        values = list(row)
-        values[-2:] = [Skip.stored(*row[-2:])]
-        return Control(*values)
+    if row is None:
+        return None
+    name, type_name, stored, *others, skipped_at, skipped_to = row
+    others.append(Skip.stored(skipped_at, skipped_to))
+    try:
+        return Control(name, type_name, json.loads(secrets.decrypt(stored)), *others)
+    except secrets.SecretUnreadable as error:
+        return replace(Control(name, type_name, {}, *others), config_problem=f"{UNREADABLE}: {error}")

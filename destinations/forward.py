@@ -113,6 +113,10 @@ class Forwarder:
         seen = await self._database.run(control.read, destination_id)
         if seen is None or seen.stopped_because:
             return None
+        if seen.config_problem:
+            log.error("config.unreadable", destination=seen.name, reason=seen.config_problem)
+            await self._database.run(health.hold, destination_id, seen.config_problem)
+            return None
         now = clock_of(seen)
         try:
             sender = Sender(seen, self._client, now, self._limits.timeout_seconds)

@@ -7,6 +7,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from ingest.models import LANES, Source
+from rudderproj.secrets_field import EncryptedJSONField, reason_unreadable
 
 
 class Destination(models.Model):
@@ -14,7 +15,7 @@ class Destination(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     type = models.CharField(max_length=50)
-    config = models.JSONField(default=dict, blank=True)
+    config = EncryptedJSONField(default=dict, blank=True)
     enabled = models.BooleanField(default=True)
     rate_limit = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="events a second; empty: no limit"
@@ -31,6 +32,11 @@ class Destination(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def config_problem(self) -> str:
+        """Why the configuration cannot be read; empty when it can. Such a destination is held, and its config empty."""
+        return reason_unreadable(self.config)
 
 
 class Health(models.Model):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-MASK = "***"
+from destinations import schema_urls
+from destinations.schema_urls import MASK as MASK
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -39,7 +40,7 @@ class Schema:
         return list(_problems("", self.root | {"type": "object"}, config))
 
     def mask(self, config: Any) -> Any:
-        """A copy to show: secrets replaced, also those in the user part of URLs."""
+        """A copy to show: secrets replaced, also those in URLs."""
         return _masked(self.root, config)
 
     def unmask(self, config: Any, stored: Any) -> Any:
@@ -119,7 +120,7 @@ def _masked(node: dict[str, Any], value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(node.get("items", {}), item) for item in value]
     if node.get("format") == "url" and isinstance(value, str):
-        return re.sub(r"//[^/?#]*@", f"//{MASK}@", value)
+        return schema_urls.mask(value)
     return value
 
 
@@ -143,8 +144,8 @@ def _secrets(node: dict[str, Any], value: Any) -> Iterator[str]:
     elif node.get("secret") and isinstance(value, str):
         # Of a value with several words also the long ones: several signing secrets, the token after `Bearer`.
         yield from (word for word in [value.strip(), *value.split()] if word == value.strip() != "" or len(word) >= 8)
-    elif node.get("format") == "url" and isinstance(value, str) and (user := urlsplit(value).netloc.rpartition("@")[0]):
-        yield from (part for part in (user, user.partition(":")[2]) if part)
+    elif node.get("format") == "url" and isinstance(value, str):
+        yield from schema_urls.secrets(value)
 
 
 def _join(path: str, name: str) -> str:

@@ -11,13 +11,13 @@ from datetime import datetime
 
 from destinations import registry
 from destinations.control import Control
+from destinations.masking import masker
 from destinations.outcome import classify, describe
 from destinations.plugins.base import BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
 from rudderproj.http import Answer, HttpClient
 from rudderproj.logs import wide
 
-MASK = "***"
 BURST_SECONDS = 0.05  # timers are late: what was missed so long ago may be made up for
 
 
@@ -36,7 +36,7 @@ class Sender:
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._plugin = _plugin(seen.type)
-        self._secrets = registry.schema(seen.type).secrets(seen.config)
+        self.mask = masker(registry.schema(seen.type).secrets(seen.config))
         self._interval = self._next_at = 0.0
         self._pace = asyncio.Lock()
         self.keep_rate(seen.rate_limit, seen.claims + 1)
@@ -100,12 +100,6 @@ class Sender:
             duration_ms=round(answer.seconds * 1000, 1),
         )
         return answer
-
-    def mask(self, text: str) -> str:
-        """The text without the destination's secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
 
 
 def _plugin(name: str) -> Plugin:

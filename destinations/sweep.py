@@ -7,7 +7,7 @@ from contextlib import closing
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from destinations import doorbell
+from destinations import doorbell, unreadable
 from destinations.servable import DUE, SKIPPED, next_xid
 from rudderproj import db
 
@@ -67,5 +67,6 @@ def sweep() -> int:
             cursor.execute(_TURN)
             if cursor.fetchone() is None:
                 return 0
+        unreadable.release(raw)
         destination_ids = with_work(raw)
     return doorbell.ring(destination_ids)

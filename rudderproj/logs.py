@@ -4,12 +4,24 @@ Must never be given payloads or secrets: callers log ids and reasons.
 """
 
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
+
+# PostgreSQL quotes the row that a statement failed on, payload and all.
+_ROWS = re.compile(r"^\s*DETAIL:.*?(?=^\s*(?:HINT|CONTEXT|QUERY|LINE \d+):|^\S|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def without_rows(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Drop what PostgreSQL quotes of rows from every text of a line."""
+    for name, value in line.items():
+        if isinstance(value, str) and "DETAIL:" in value:
+            line[name] = _ROWS.sub("", value)
+    return line
 
 
 def _dumps(value: Any, **_: Any) -> str:
@@ -28,6 +40,7 @@ def configure(config: dict[str, Any]) -> None:
         foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            without_rows,
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
     )

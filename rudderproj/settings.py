@@ -100,6 +100,8 @@ LOGIN_REDIRECT_URL = "/admin/"
 APPEND_SLASH = False  # SDKs post to exact paths, and a redirected POST loses its body
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENV["INGEST_MAX_BODY_BYTES"] + 1024
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "rudderproj.crash_reports.ValuelessReports"
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],

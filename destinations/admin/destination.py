@@ -29,6 +29,10 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk and self.instance.type in registry.types():
             self.initial["config"] = registry.schema(self.instance.type).mask(self.instance.config)
+        if problem := self.instance.config_problem:
+            self.fields[
+                "config"
+            ].help_text = f"What is stored cannot be read: {problem}. Enter it again, or set the key."
 
     def clean_retry(self) -> dict[str, Any]:
         return _read(read_retry, self.cleaned_data["retry"])
@@ -95,6 +99,8 @@ class DestinationAdmin(FastAdmin):
     @admin.display(description="config")
     def shown_config(self, row: Destination) -> str:
         known = row.type in registry.types()
+        if row.config_problem:
+            return f"cannot be read: {row.config_problem}"
         return str(registry.schema(row.type).mask(row.config))[:200] if known else MASK
 
     @admin.display

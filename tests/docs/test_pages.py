@@ -15,7 +15,7 @@ from tests.docs.pages import ALL, ROOT, Page
 PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".data", ".venv"}  # those come and go
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*")
-COMMAND = re.compile(r"manage\.py ([a-z_]+)(.*)")
+COMMAND = re.compile(r"manage\.py ([a-z_]+(?:-[a-z]+)*)(.*)")
 
 
 def sources() -> str:

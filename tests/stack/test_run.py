@@ -29,7 +29,7 @@ class Run(Recorded):
         self.environ = clean_environ(
             DATA_DIR=str(data_dir), WEB_PORT=str(web_port), FLOWER_PORT=str(flower_port), PYTHONUNBUFFERED="1"
         )
-        for name in ("SECRET_KEY", "EGRESS_ALLOW", "INBOX_ENABLED"):
+        for name in ("SECRET_KEY", "SECRETS_KEYS", "EGRESS_ALLOW", "INBOX_ENABLED"):
             self.environ.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rudderproj.stack", "run"],
