@@ -3,11 +3,14 @@
 Owns the cache and the thread-safe refresh. Must never call a key unknown unless it just asked the database.
 """
 
+import math
 import threading
 import time
 from dataclasses import dataclass
 
 from django.db import DatabaseError, connection
+from django.db.models import F, FloatField
+from django.db.models.functions import Extract, Now
 
 from ingest.models import Source
 
@@ -30,12 +33,20 @@ class SourceInfo:
     user_id_first: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A write key's source. A previous key ends, at a time of time.monotonic()."""
+
+    source: SourceInfo
+    ends_at: float = math.inf
+
+
 class SourceCache:
     """All sources by write key; one query a second at most, and only when something changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sources: dict[str, SourceInfo] | None = None
+        self._keys: dict[str, _Key] | None = None
         self._version = -1
         self._read_at = 0.0
 
@@ -43,22 +54,26 @@ class SourceCache:
         """The source of a write key; None only when the database says so. Raises ConfigUnavailable."""
         if time.monotonic() - self._read_at > FRESH_SECONDS:
             self._refresh()
-        if self._sources is None:
+        if self._keys is None:
             raise ConfigUnavailable("sources were never read")
-        found = self._sources.get(write_key)
+        found = self._valid(write_key)
         if found is None and not self._refresh(force=True):
             raise ConfigUnavailable("cannot tell whether the write key exists")
-        return found or (self._sources or {}).get(write_key)
+        return found or self._valid(write_key)
 
     def clear(self) -> None:
         """Forget everything (tests)."""
         with self._lock:
-            self._sources, self._version, self._read_at = None, -1, 0.0
+            self._keys, self._version, self._read_at = None, -1, 0.0
+
+    def _valid(self, write_key: str) -> SourceInfo | None:
+        found = (self._keys or {}).get(write_key)
+        return found.source if found and found.ends_at > time.monotonic() else None
 
     def _refresh(self, force: bool = False) -> bool:
         """Read what changed; False when the database is away (the old answers stay)."""
         # A database that hangs holds up one request; the others go by the old answers or hear 503.
-        if not self._lock.acquire(timeout=PATIENCE_SECONDS if force or self._sources is None else 0):
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS if force or self._keys is None else 0):
             return False
         try:
             if not force and time.monotonic() - self._read_at <= FRESH_SECONDS:
@@ -79,17 +94,21 @@ class SourceCache:
             row = cursor.fetchone()
         version = row[0] if row else 0
         if version != self._version:
-            self._sources = {
-                source.write_key: SourceInfo(
-                    source.pk,
-                    source.name,
-                    source.enabled,
-                    source.rate_limit,
-                    source.user_key == Source.UserKey.USER_ID,
-                )
-                for source in Source.objects.all()
-            }
+            self._keys = _read_keys()
             self._version = version
+
+
+def _read_keys() -> dict[str, _Key]:
+    """All keys, the previous ones too, by the database's clock until when they are valid."""
+    keys = {}
+    left = Extract(F("previous_key_valid_until") - Now(), "epoch", output_field=FloatField())
+    for source in Source.objects.annotate(previous_key_seconds=left):
+        user_id_first = source.user_key == Source.UserKey.USER_ID
+        info = SourceInfo(source.pk, source.name, source.enabled, source.rate_limit, user_id_first)
+        if source.previous_write_key:
+            keys[source.previous_write_key] = _Key(info, time.monotonic() + source.previous_key_seconds)
+        keys[source.write_key] = _Key(info)
+    return keys
 
 
 sources = SourceCache()

@@ -22,6 +22,9 @@ class Source(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     write_key = models.CharField(max_length=200, unique=True)
+    # Still accepted until then, while clients change over. No key twice, whichever column: see WriteKey.
+    previous_write_key = models.CharField(max_length=200, null=True, editable=False)
+    previous_key_valid_until = models.DateTimeField(null=True, editable=False)
     enabled = models.BooleanField(default=True)
     rate_limit = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="requests a second; empty: no limit"
@@ -33,10 +36,25 @@ class Source(models.Model):
         constraints = [
             models.CheckConstraint(name="source_name_not_empty", condition=~models.Q(name="")),
             models.CheckConstraint(name="source_write_key_not_empty", condition=~models.Q(write_key="")),
+            models.CheckConstraint(
+                name="source_previous_key_has_an_end",
+                condition=models.Q(previous_write_key=None, previous_key_valid_until=None)
+                | models.Q(previous_write_key__isnull=False, previous_key_valid_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class WriteKey(models.Model):
+    """Every key of every source, the previous ones too, so that none names two. Kept by a trigger."""
+
+    key = models.TextField(primary_key=True)
+    source = models.ForeignKey(Source, on_delete=models.CASCADE)
+
+    class Meta:
+        db_table = "ingest_write_key"
 
 
 class Event(models.Model):

@@ -47,7 +47,12 @@ class _Planning:
         self.sources = {source.name: source for source in Source.objects.order_by("name")}
         self.destinations = {destination.name: destination for destination in Destination.objects.order_by("name")}
         self.connections = {(c.source_id, c.destination_id): c for c in Connection.objects.all()}
-        self.owners = {source.write_key: source.name for source in self.sources.values()}
+        self.owners = {
+            key: source.name
+            for source in self.sources.values()
+            for key in (source.write_key, source.previous_write_key)
+            if key
+        }
 
     def plan(self, wanted: Wanted) -> Plan:
         for source in wanted.sources:

@@ -1,4 +1,4 @@
-"""Admin of sources, events and what was refused."""
+"""Admin of events and what was refused."""
 
 import json
 from typing import Any
@@ -11,26 +11,12 @@ from django.template.response import TemplateResponse
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from ingest import lookup
-from ingest.keys import new_write_key
 from ingest.models import LoggedEvent, RejectedEvent, Source
 from rudderproj.admin_keyset import KeysetAdmin
-from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin, shortened
+from rudderproj.admin_parts import ReadOnlyAdmin, shortened
 
 SHOWN_EVENTS = 100
 SHOWN_DAYS = 2
-
-
-@admin.register(Source)
-class SourceAdmin(FastAdmin):
-    """Sources are switched off, not deleted: their events are still owed."""
-
-    list_display = ("name", "enabled", "rate_limit", "user_key", "created_at")
-    list_filter = ("enabled",)
-    search_fields = ("name",)
-    readonly_fields = ("created_at",)
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return super().get_changeform_initial_data(request) | {"write_key": new_write_key()}
 
 
 @admin.register(RejectedEvent)
