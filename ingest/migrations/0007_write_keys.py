@@ -21,7 +21,7 @@ CREATE TRIGGER keep_write_keys AFTER INSERT OR UPDATE OF write_key, previous_wri
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ingest", "0005_midnight_key_age")]
+    dependencies = [("ingest", "0006_rejected_of_message")]
     operations = [
         migrations.AddField(
             model_name="source",
