@@ -58,6 +58,12 @@ VARIABLES = (
     Variable("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", v.hosts, "host names the web process answers to"),
     Variable("CSRF_TRUSTED_ORIGINS", "", v.origins, "origins (with scheme) from which the admin may be posted to"),
     Variable("TRUSTED_PROXIES", "", v.networks, "networks whose `X-Forwarded-For` is believed"),
+    Variable(
+        "PUBLIC_ONLY",
+        "0",
+        v.switch,
+        "serve nothing but what SDKs and probes ask for: no admin, API, metrics or inbox; for a web process of its own",
+    ),
     Variable("WEB_HOST", "127.0.0.1", v.text, "address the web process listens on"),
     Variable("WEB_PORT", "8080", v.port, "port the web process listens on"),
     Variable("WEB_THREADS", "8", v.positive, "requests Django works on at once; waiting for a commit takes no thread"),

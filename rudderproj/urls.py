@@ -1,19 +1,27 @@
-"""URLs of the product, composed from the apps'."""
+"""URLs of the product, composed from the apps': what the public may reach, and what only the operators may.
 
+With PUBLIC_ONLY the second half does not exist. Whatever shows, counts or changes something belongs there.
+"""
+
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.staticfiles.views import serve
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from rudderproj import health
 
-urlpatterns: list[URLPattern | URLResolver] = [
+PUBLIC: list[URLPattern | URLResolver] = [
     re_path("^health/?$", health.health),
     re_path("^ready/?$", health.ready),
     re_path("^version/?$", health.version),
     path("robots.txt", health.robots),
+    path("", include("ingest.urls")),
+]
+PRIVATE: list[URLPattern | URLResolver] = [
     # Found in the apps as they are: no collectstatic to forget. `insecure` only means that it works without DEBUG.
     path("static/<path:path>", serve, {"insecure": True}),
     path("admin/", admin.site.urls),
-    path("", include("ingest.urls")),
     path("", include("destinations.inbox.urls")),
 ]
+
+urlpatterns = PUBLIC if settings.ENV["PUBLIC_ONLY"] else [*PUBLIC, *PRIVATE]

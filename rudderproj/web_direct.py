@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
 from rudderproj.web_hooks import wait_of
@@ -32,6 +33,11 @@ def _direct_view(path: str) -> View | None:
     except Resolver404:
         return None
     return cast(View, view) if getattr(view, "rudderproj_direct", False) else None
+
+
+def _not_found(_request: HttpRequest) -> HttpResponse:
+    """Of a public web process: no page of Django's, which would go through middleware and tell what this is."""
+    return HttpResponse("not found", status=404, content_type="text/plain")
 
 
 class DirectRequest(WSGIRequest):
@@ -56,7 +62,10 @@ class DirectHandler(WSGIHandler):
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         view = _direct_view(environ["PATH_INFO"])
         if view is None:
-            return super().__call__(environ, start_response)
+            if settings.ENV["PUBLIC_ONLY"]:
+                view = _not_found
+            else:
+                return super().__call__(environ, start_response)
         response = view(DirectRequest(environ))
         start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
         return DirectBody(response)
