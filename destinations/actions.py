@@ -49,7 +49,7 @@ def resume(ids: Iterable[int], actor: str, *, skip: bool = False, reason: str = 
 
 def skipped_by(lane: Lane, xid: int, position: int) -> DestinationAction | None:
     """The action that passed this event over: it was owed then. None: none did, or it had been settled before."""
-    row = Delivery.objects.filter(connection=lane.connection_id, xid=xid, position=position).first()
+    row = Delivery.objects.filter(replay=0, connection=lane.connection_id, xid=xid, position=position).first()
     if row and row.state != Delivery.State.SKIPPED:
         return None
     actions = DestinationAction.objects.filter(destination=lane.connection.destination_id, snapshot__isnull=False)

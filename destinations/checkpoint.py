@@ -24,30 +24,45 @@ INSERT INTO destinations_checkpoint (claim_id, seq, lanes) SELECT id, %(seq)s, %
 
 _ROWS = """
 INSERT INTO destinations_delivery (connection_id, lane, user_key, xid, position, day, message_id, state, reason,
-    attempts, first_failed_at, next_attempt_at, payload, request, response, created_at, updated_at)
+    attempts, first_failed_at, next_attempt_at, payload, request, response, replay, created_at, updated_at)
 SELECT v.*, now(), now() FROM (VALUES %s) v
-ON CONFLICT (connection_id, xid, position) DO UPDATE SET state = excluded.state, reason = excluded.reason,
+ON CONFLICT (connection_id, xid, position, replay) DO UPDATE SET state = excluded.state, reason = excluded.reason,
     attempts = excluded.attempts, first_failed_at = excluded.first_failed_at,
     next_attempt_at = excluded.next_attempt_at, payload = excluded.payload,
     request = excluded.request, response = excluded.response, updated_at = now()
 """
 _ROW = (
     "(%s::bigint, %s::smallint, %s, %s::bigint, %s::int, %s::date, %s, %s, %s, %s::int,"
-    " %s::timestamptz, %s::timestamptz, %s, %s::jsonb, %s::jsonb)"
+    " %s::timestamptz, %s::timestamptz, %s, %s::jsonb, %s::jsonb, %s::bigint)"
 )
 
 _ATTEMPTS = """
 INSERT INTO destinations_attempt (connection_id, xid, position, message_id, at, status, outcome, error, response,
-    duration_ms)
+    duration_ms, replay)
 VALUES %s
 """
 
 # The followers of a head that was given up do not get a new retry window each.
 _INHERIT = """
 UPDATE destinations_delivery d SET first_failed_at = v.since
-FROM (VALUES %s) v (connection_id, lane, user_key, since)
-WHERE d.connection_id = v.connection_id AND d.lane = v.lane AND d.user_key = v.user_key
+FROM (VALUES %s) v (connection_id, replay, lane, user_key, since)
+WHERE d.connection_id = v.connection_id AND d.replay = v.replay AND d.lane = v.lane AND d.user_key = v.user_key
   AND d.state = 'waiting' AND d.first_failed_at IS NULL
+"""
+
+
+# A replay delivered dead letters: they are none any more, and the connection's counts say so at the same instant.
+_RECOVER = """
+WITH recovered AS (
+    UPDATE destinations_delivery d SET state = 'delivered', reason = 'replay ' || v.by, updated_at = now()
+    FROM (VALUES %s) v (connection_id, xid, position, by)
+    WHERE d.connection_id = v.connection_id AND d.xid = v.xid AND d.position = v.position AND d.replay = 0
+      AND d.state = 'aborted'
+    RETURNING d.connection_id
+)
+INSERT INTO destinations_recovery (connection_id, events)
+SELECT connection_id, count(*) FROM recovered GROUP BY connection_id ORDER BY connection_id
+ON CONFLICT (connection_id) DO UPDATE SET events = destinations_recovery.events + excluded.events
 """
 
 
@@ -70,6 +85,7 @@ class Row:
     payload: str | None = None
     request: str | None = None  # JSON, secrets masked
     response: str | None = None  # JSON, capped
+    replay: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +102,24 @@ class AttemptRow:
     error: str
     response: str
     duration_ms: int
+    replay: int = 0
 
 
 @dataclass(slots=True)
 class Changes:
     """What a checkpoint writes besides the progress."""
 
-    rows: dict[tuple[int, int, int], Row] = field(default_factory=dict)  # by (connection, xid, position): the last wins
+    rows: dict[tuple[int, int, int, int], Row] = field(default_factory=dict)  # by what is unique: the last wins
     attempts: list[AttemptRow] = field(default_factory=list)
-    given_up: list[tuple[int, int, str, datetime]] = field(default_factory=list)  # (connection, lane, user, since)
+    given_up: list[tuple[int, int, int, str, datetime]] = field(default_factory=list)  # columns of _INHERIT
+    recovered: list[tuple[int, int, int, int]] = field(default_factory=list)  # (connection, xid, position, replay)
 
     def put(self, row: Row) -> None:
         """Write this row, in place of an earlier state of the same event."""
-        self.rows[row.connection_id, row.xid, row.position] = row
+        self.rows[row.connection_id, row.xid, row.position, row.replay] = row
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.attempts or self.given_up)
+        return bool(self.rows or self.attempts or self.given_up or self.recovered)
 
 
 def progress_json(lanes: Iterable[ClaimedLane]) -> str:
@@ -142,7 +160,8 @@ def _insert(cursor: Any, parameters: dict[str, Any]) -> bool:
 def _write_changes(cursor: Any, changes: Changes) -> None:
     _insert_rows(cursor, _ROWS, [_values(row) for row in changes.rows.values()], _ROW)
     _insert_rows(cursor, _ATTEMPTS, [_values(attempt) for attempt in changes.attempts])
-    _insert_rows(cursor, _INHERIT, changes.given_up, "(%s::bigint, %s::smallint, %s, %s::timestamptz)")
+    _insert_rows(cursor, _INHERIT, changes.given_up, "(%s::bigint, %s::bigint, %s::smallint, %s, %s::timestamptz)")
+    _insert_rows(cursor, _RECOVER, sorted(changes.recovered), "(%s::bigint, %s::bigint, %s::int, %s::bigint)")
 
 
 def _values(row: Row | AttemptRow) -> tuple[Any, ...]:

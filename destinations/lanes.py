@@ -15,8 +15,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from destinations.owner import is_dead
-from destinations.progress import Progress
-from destinations.servable import CONNECTED, DUE, has_next
+from destinations.progress import Place, Progress
+from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next
 
 # KEY SHARE does not get in the way of a renewal, but whoever takes over must wait for it.
 FENCE = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp() FOR KEY SHARE"
@@ -37,14 +37,18 @@ WITH fence AS ({FENCE}), {CONNECTED}, {DUE},
 wanted AS (
     SELECT l.id, c.source_id
     FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
-    WHERE l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND (
-        {has_next()} OR (l.connection_id, l.number) IN (SELECT connection_id, lane FROM due))
+    WHERE l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND {{condition}}
     ORDER BY l.xid, l.position LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE destinations_lane l SET claim_id = %(token)s FROM wanted WHERE l.id = wanted.id
-RETURNING l.id, l.connection_id, wanted.source_id, l.number, l.xid, l.position, l.day, l.beyond,
-    l.delivered, l.aborted, l.skipped, l.filtered
+RETURNING l.id, l.connection_id, wanted.source_id, l.number, l.replay, l.end_xid, l.end_position, l.picks,
+    l.xid, l.position, l.day, l.beyond, l.delivered, l.aborted, l.skipped, l.filtered
 """
+_TAKE_LIVE = _TAKE.format(
+    condition=f"l.replay = 0 AND ({has_next()}"
+    " OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due))"
+)
+_TAKE_REPLAYS = _TAKE.format(condition=f"l.replay > 0 AND {REPLAY_HAS_NEXT}")
 
 # One claim of a destination may stand aside: more could fill the workers with nothing but hanging requests.
 _STEP_ASIDE = """
@@ -69,7 +73,7 @@ _RELEASE_ROW = "(%s::bigint, %s::bigint, %s::int, %s::date, %s::jsonb, %s::bigin
 _FOLD = """
 UPDATE destinations_lane l SET claim_id = NULL, xid = e.xid, position = e.position, day = e.day, beyond = e.beyond,
     delivered = e.delivered, aborted = e.aborted, skipped = e.skipped, filtered = e.filtered
-FROM destinations_effective_lane e
+FROM destinations_effective_any_lane e
 WHERE e.lane_id = l.id AND l.claim_id = ANY(%(tokens)s)
   AND l.connection_id IN (SELECT id FROM destinations_connection WHERE destination_id = %(destination)s)
 """
@@ -84,6 +88,9 @@ class ClaimedLane:
     source_id: int
     number: int
     progress: Progress
+    replay: int = 0  # 0: live
+    end: Place | None = None  # of a replay: its events are before this
+    picks: frozenset[Place] | None = None  # of a replay: only these
 
 
 def open_claim(raw: Connection, destination_id: int, owner: str, slots: int, seconds: float) -> int | None:
@@ -95,10 +102,12 @@ def open_claim(raw: Connection, destination_id: int, owner: str, slots: int, sec
         return int(row[0]) if row else None
 
 
-def take(raw: Connection, token: int, destination_id: int, limit: int) -> list[ClaimedLane]:
-    """Add up to `limit` free lanes that have work to the claim. Empty too when the claim is lost."""
+def take(raw: Connection, token: int, destination_id: int, limit: int, *, replays: bool = False) -> list[ClaimedLane]:
+    """Add up to `limit` free live lanes, or lanes of `replays`, that have work. Empty too when the claim is lost."""
     with raw.cursor() as cursor:
-        cursor.execute(_TAKE, {"token": token, "destination": destination_id, "limit": limit})
+        cursor.execute(
+            _TAKE_REPLAYS if replays else _TAKE_LIVE, {"token": token, "destination": destination_id, "limit": limit}
+        )
         return [_claimed(row) for row in cursor.fetchall()]
 
 
@@ -188,6 +197,10 @@ def recover(raw: Connection, destination_id: int) -> int:
 
 
 def _claimed(row: tuple[Any, ...]) -> ClaimedLane:
-    lane_id, connection_id, source_id, number, xid, position, day, beyond, *counts, filtered = row
-    progress = Progress.stored((xid, position), day.isoformat(), beyond, tuple(counts), filtered)
-    return ClaimedLane(lane_id, connection_id, source_id, number, progress)
+    lane_id, connection_id, source_id, number, replay, *end, picks, xid, position, day, beyond, d, a, s, filtered = row
+    progress = Progress.stored((xid, position), day.isoformat(), beyond, (d, a, s), filtered)
+    lane = ClaimedLane(lane_id, connection_id, source_id, number, progress)
+    if replay:
+        lane.replay, lane.end = replay, (end[0], end[1])
+        lane.picks = None if picks is None else frozenset((xid, position) for xid, position in picks)
+    return lane

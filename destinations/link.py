@@ -174,11 +174,11 @@ class Link:
         if self._courier.sizes.total() > LINK_BYTES:
             return
         lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
-        unwritten = {(row.connection_id, row.user_key) for row in self._settler.changes.rows.values()}
+        unwritten = {(row.connection_id, row.replay, row.user_key) for row in self._settler.changes.rows.values()}
         before = self._courier.users()
         for queue in await self._database.run(reader.due_queues, lanes, self._control.skip):
-            user = queue[0].user
-            if user not in unwritten and user not in before:
+            lane, user_key = queue[0].lane, queue[0].user_key
+            if (lane.connection_id, lane.replay, user_key) not in unwritten and queue[0].user not in before:
                 for owed in queue:
                     if self._skips(owed):
                         continue

@@ -162,11 +162,93 @@ class Checkpoint(models.Model):
     lanes = models.JSONField()  # {lane id: lanes.Progress as JSON}
 
 
+class Replay(models.Model):
+    """Events of the log, or dead letters, to be sent again. Once it has ended its lanes are gone, its counts kept."""
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        PAUSED = "paused"
+        FINISHED = "finished"  # final: everything chosen has its fate
+        CANCELLED = "cancelled"  # final: the rest is not sent
+
+    class Origin(models.TextChoices):
+        LOG = "log"
+        DEAD_LETTERS = "dead_letters"
+
+    destination = models.ForeignKey(Destination, on_delete=models.CASCADE)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    origin = models.CharField(max_length=20, choices=Origin.choices)
+    source = models.ForeignKey(Source, null=True, on_delete=models.CASCADE)  # empty: every source connected
+    since = models.DateTimeField(null=True)  # accepted since; of dead letters: aborted since
+    until = models.DateTimeField(null=True)  # before this
+    event = models.TextField(blank=True)  # a track's event name, or the type of another call
+    user_key = models.TextField(blank=True)
+    reason = models.TextField(blank=True)  # why the dead letters were aborted
+    picked = models.PositiveIntegerField(null=True)  # so many events chosen one by one: lanes.picks
+    rate = models.PositiveIntegerField(null=True, help_text="attempts a second; empty: no limit of its own")
+    total = models.BigIntegerField()  # events between where it starts and ends
+    total_is_exact = models.BooleanField()
+    counts = models.JSONField(null=True)  # replay.progress.Counts, once it has ended
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="replay_state_known",
+                condition=models.Q(state__in=["running", "paused"], ended_at=None)
+                | models.Q(state__in=["finished", "cancelled"], ended_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="replay_finished_has_counts",
+                condition=~models.Q(state="finished") | models.Q(counts__isnull=False),
+            ),
+            models.CheckConstraint(name="replay_rate_positive", condition=models.Q(rate=None) | models.Q(rate__gt=0)),
+        ]
+        indexes = [
+            # destinations.control, destinations.servable: those that may have something to do
+            models.Index(name="replay_open", fields=["destination"], condition=models.Q(counts__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay {self.pk}"
+
+
+class ReplayAction(models.Model):
+    """Who did what to a replay; append-only."""
+
+    class Action(models.TextChoices):
+        CREATE = "create"
+        PAUSE = "pause"
+        RESUME = "resume"
+        CANCEL = "cancel"
+        FINISH = "finish"  # by itself
+
+    replay = models.ForeignKey(Replay, on_delete=models.CASCADE)
+    action = models.CharField(max_length=10, choices=Action.choices)
+    actor = models.TextField(blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"
+
+
+class Recovery(models.Model):
+    """How many of a connection's dead letters a replay has delivered: lanes still count them as aborted."""
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, primary_key=True)
+    events = models.BigIntegerField(default=0)
+
+
 class Lane(models.Model):
-    """(connection, hash of the user key): what is claimed, with its cursor and counters as of the last release."""
+    """(connection, hash of the user key): what is claimed, with its cursor and counters as of the last release.
+
+    A replay has lanes of its own beside the live ones, from where it starts to where it ends.
+    """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
     number = models.SmallIntegerField()
+    replay = models.BigIntegerField(default=0, db_default=0)  # 0: live. No foreign key: one index serves both
     claim_id = models.BigIntegerField(null=True)  # no foreign key and no index: a claim must stay a HOT update
     xid = models.BigIntegerField()
     position = models.IntegerField(default=-1)
@@ -176,11 +258,23 @@ class Lane(models.Model):
     aborted = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)
     filtered = models.JSONField(default=dict)  # {reason: events}
+    end_xid = models.BigIntegerField(null=True)  # a replay's: its events are before this place
+    end_position = models.IntegerField(null=True)
+    picks = models.JSONField(null=True)  # a replay's, if events were chosen one by one: [[xid, position], …]
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="lane_once", fields=["connection", "number"]),
+            models.UniqueConstraint(name="lane_once", fields=["connection", "number", "replay"]),
+            models.CheckConstraint(
+                name="lane_of_replay_ends",
+                condition=models.Q(replay=0, end_xid=None, end_position=None, picks__isnull=True)
+                | models.Q(replay__gt=0, end_xid__isnull=False, end_position__isnull=False),
+            ),
             models.CheckConstraint(name="lane_number_in_range", condition=models.Q(number__gte=0, number__lt=LANES)),
+        ]
+        indexes = [
+            # destinations.replay: the lanes of one
+            models.Index(name="lane_of_replay", fields=["replay"], condition=models.Q(replay__gt=0)),
         ]
 
 
@@ -195,6 +289,7 @@ class Delivery(models.Model):
         SKIPPED = "skipped"  # final: passed over by an operator
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
+    replay = models.BigIntegerField(default=0, db_default=0)  # 0: live. No foreign key: one index serves both
     lane = models.SmallIntegerField()
     user_key = models.TextField()
     xid = models.BigIntegerField()
@@ -215,7 +310,7 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
-            models.UniqueConstraint(name="delivery_once", fields=["connection", "xid", "position"]),
+            models.UniqueConstraint(name="delivery_once", fields=["connection", "xid", "position", "replay"]),
             models.CheckConstraint(
                 name="delivery_failed_has_next_attempt",
                 condition=models.Q(state="failed", next_attempt_at__isnull=False)
@@ -230,12 +325,18 @@ class Delivery(models.Model):
             # destinations.reader: is this user held, and which is its head
             models.Index(
                 name="delivery_held",
-                fields=["connection", "lane", "user_key", "xid", "position"],
+                fields=["connection", "replay", "lane", "user_key", "xid", "position"],
                 include=["next_attempt_at"],
                 condition=models.Q(state__in=["failed", "waiting"]),
             ),
             # destinations.sweep: retries that are due
             models.Index(name="delivery_due", fields=["next_attempt_at"], condition=models.Q(state="failed")),
+            # destinations.replay: the dead letters of a lane in the order of the log
+            models.Index(
+                name="delivery_dead_in_order",
+                fields=["connection", "lane", "xid", "position"],
+                condition=models.Q(state="aborted", replay=0),
+            ),
             # destinations.chores: the oldest finished rows, and the oldest dead letters
             models.Index(
                 name="delivery_finished",
@@ -252,6 +353,7 @@ class Attempt(models.Model):
     """One try that failed, or that followed a failed one; append-only. A first try that succeeds costs no row."""
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
+    replay = models.BigIntegerField(default=0, db_default=0)  # 0: live
     xid = models.BigIntegerField()
     position = models.IntegerField()
     message_id = models.TextField()

@@ -14,7 +14,7 @@ from psycopg2.extras import execute_values
 
 from destinations.lanes import ClaimedLane
 from destinations.progress import Place
-from destinations.servable import CONNECTED, DUE, has_next_settled_unless
+from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next_settled_unless, live_row
 from destinations.skip import Skip
 
 READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more
@@ -25,7 +25,7 @@ _NEXT = f"""
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, EXISTS (
     SELECT FROM destinations_delivery d
     WHERE d.connection_id = found.connection_id AND d.lane = found.lane AND d.user_key = found.user_key
-      AND d.state IN ('failed', 'waiting')) AS held
+      AND d.replay = 0 AND d.state IN ('failed', 'waiting')) AS held
 FROM (
     SELECT l.id, l.connection_id, e.*,
         coalesce(sum(octet_length(e.payload)) OVER (
@@ -45,39 +45,46 @@ _NEXT_ROW = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::int
 
 # A user's queue of rows, oldest first, if its head is due.
 _QUEUES = f"""
-WITH mine AS (SELECT * FROM (VALUES %s) l (id, connection_id, source_id, number, skipped)),
+WITH mine AS (SELECT * FROM (VALUES %s) l (id, connection_id, source_id, number, replay, skipped)),
 heads AS (
-    SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key)
-        m.id, m.source_id, m.skipped, d.connection_id, d.lane, d.user_key, d.next_attempt_at, d.xid
-    FROM destinations_delivery d JOIN mine m ON m.connection_id = d.connection_id AND m.number = d.lane
+    SELECT DISTINCT ON (d.connection_id, d.replay, d.lane, d.user_key)
+        m.id, m.source_id, m.skipped, d.connection_id, d.replay, d.lane, d.user_key, d.next_attempt_at, d.xid,
+        d.position
+    FROM destinations_delivery d
+    JOIN mine m ON m.connection_id = d.connection_id AND m.replay = d.replay AND m.number = d.lane
     WHERE d.state IN ('failed', 'waiting')
-    ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
+    ORDER BY d.connection_id, d.replay, d.lane, d.user_key, d.xid, d.position
 ),
 due AS (SELECT * FROM heads
-        WHERE next_attempt_at IS NULL OR next_attempt_at <= now() OR pg_visible_in_snapshot(xid::text::xid8, skipped)
+        WHERE (next_attempt_at IS NULL OR next_attempt_at <= now()
+               OR pg_visible_in_snapshot(xid::text::xid8, skipped))
+          AND (replay = 0 OR NOT {live_row("heads")})
         ORDER BY next_attempt_at NULLS FIRST LIMIT 64)
-SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at
+SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at, is_dead_letter
 FROM (
-    SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, e.payload, e.received_at, d.attempts,
-        d.first_failed_at, coalesce(sum(octet_length(e.payload)) OVER (
+    SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload) AS payload,
+        e.received_at, d.attempts, d.first_failed_at, letter.id IS NOT NULL AS is_dead_letter,
+        coalesce(sum(octet_length(coalesce(e.payload, letter.payload))) OVER (
             ORDER BY d.nth, h.next_attempt_at NULLS FIRST, d.id
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
     FROM due h
     CROSS JOIN LATERAL (
         SELECT d.*, row_number() OVER (ORDER BY d.xid, d.position) AS nth FROM destinations_delivery d
-        WHERE d.connection_id = h.connection_id AND d.lane = h.lane AND d.user_key = h.user_key
-          AND d.state IN ('failed', 'waiting')
+        WHERE d.connection_id = h.connection_id AND d.replay = h.replay AND d.lane = h.lane
+          AND d.user_key = h.user_key AND d.state IN ('failed', 'waiting') AND (h.replay = 0 OR NOT {live_row("d")})
         ORDER BY d.xid, d.position LIMIT 50
     ) d
     LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = h.source_id AND e.message_id = d.message_id
+    LEFT JOIN destinations_delivery letter ON h.replay > 0 AND letter.connection_id = h.connection_id
+        AND letter.xid = d.xid AND letter.position = d.position AND letter.replay = 0 AND letter.state = 'aborted'
 ) found
 WHERE bytes_before < {READ_BYTES}
 ORDER BY id, user_key, xid, position
 """
 
 _WAITING = """
-SELECT l.id, count(d.id) FROM (VALUES %s) l (id, connection_id, number)
-LEFT JOIN destinations_delivery d ON d.connection_id = l.connection_id AND d.lane = l.number
+SELECT l.id, count(d.id) FROM (VALUES %s) l (id, connection_id, replay, number)
+LEFT JOIN destinations_delivery d ON d.connection_id = l.connection_id AND d.replay = l.replay AND d.lane = l.number
   AND d.state IN ('failed', 'waiting')
 GROUP BY l.id
 """
@@ -86,8 +93,9 @@ _HAS_WORK = f"""
 WITH {CONNECTED}, {DUE}
 SELECT EXISTS (
     SELECT FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
-    WHERE l.claim_id IS NULL AND (
-        {has_next_settled_unless("unsettled")} OR (l.connection_id, l.number) IN (SELECT connection_id, lane FROM due)))
+    WHERE l.claim_id IS NULL AND CASE WHEN l.replay > 0 THEN {REPLAY_HAS_NEXT} ELSE
+        {has_next_settled_unless("unsettled")}
+        OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due) END)
 """
 
 
@@ -116,6 +124,7 @@ class Owed:
     event: dict[str, Any] | None = None  # the payload parsed, once somebody needed it
     attempts: int = 0
     first_failed_at: datetime | None = None
+    is_dead_letter: bool = False  # of a replay: it is aborted as yet
 
     @property
     def size(self) -> int:
@@ -125,7 +134,7 @@ class Owed:
     @property
     def user(self) -> tuple[int, str]:
         """What order is kept for, within the claim."""
-        return (self.lane.connection_id, self.user_key)
+        return (self.lane.id, self.user_key)
 
 
 class Ask(NamedTuple):
@@ -166,9 +175,12 @@ def due_queues(raw: Connection, lanes: Iterable[ClaimedLane], skip: Skip | None)
     if not by_id:
         return []
     snapshot = skip.snapshot if skip else None
-    values = [(lane.id, lane.connection_id, lane.source_id, lane.number, snapshot) for lane in by_id.values()]
+    values = [
+        (lane.id, lane.connection_id, lane.source_id, lane.number, lane.replay, None if lane.replay else snapshot)
+        for lane in by_id.values()
+    ]
     with raw.cursor() as cursor:
-        template = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::pg_snapshot)"
+        template = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::pg_snapshot)"
         rows = execute_values(cursor, _QUEUES, values, template=template, page_size=len(values), fetch=True)
     queues: dict[tuple[int, str], list[Owed]] = {}
     for row in rows:
@@ -179,11 +191,11 @@ def due_queues(raw: Connection, lanes: Iterable[ClaimedLane], skip: Skip | None)
 
 def held_counts(raw: Connection, lanes: Iterable[ClaimedLane]) -> dict[int, int]:
     """How many rows wait or failed in each lane, by lane id."""
-    values = [(lane.id, lane.connection_id, lane.number) for lane in lanes]
+    values = [(lane.id, lane.connection_id, lane.replay, lane.number) for lane in lanes]
     if not values:
         return {}
     with raw.cursor() as cursor:
-        template = "(%s::bigint, %s::bigint, %s::smallint)"
+        template = "(%s::bigint, %s::bigint, %s::bigint, %s::smallint)"
         return dict(execute_values(cursor, _WAITING, values, template=template, page_size=len(values), fetch=True))
 
 
@@ -196,8 +208,9 @@ def has_work(raw: Connection, destination_id: int, *, unsettled: bool) -> bool:
 
 
 def unsettled(raw: Connection, lanes: Iterable[ClaimedLane]) -> bool:
-    """Whether these lanes have events after what was read of them, above the horizon too."""
-    values = [(lane.source_id, lane.number, *lane.progress.read_to, lane.progress.day) for lane in lanes]
+    """Whether these live lanes have events after what was read of them, above the horizon too."""
+    live = [lane for lane in lanes if not lane.replay]
+    values = [(lane.source_id, lane.number, *lane.progress.read_to, lane.progress.day) for lane in live]
     if not values:
         return False
     with raw.cursor() as cursor:
@@ -206,7 +219,7 @@ def unsettled(raw: Connection, lanes: Iterable[ClaimedLane]) -> bool:
 
 
 def _row_owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:
-    _, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at = row
+    _, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at, is_dead_letter = row
     return Owed(
         lane,
         (xid, position),
@@ -220,4 +233,5 @@ def _row_owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:
         None,
         attempts,
         first_failed_at,
+        is_dead_letter,
     )

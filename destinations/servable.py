@@ -21,17 +21,32 @@ connected AS MATERIALIZED (
 )
 """
 
-# Lanes of `connected` with a held user whose head is due, or is to be skipped whenever its retry would be.
-DUE = """
+
+def live_row(head: str) -> str:
+    """Whether the user of this event or row of a replay is held live by a row up to there: it must not overtake."""
+    return (
+        "EXISTS (SELECT FROM destinations_delivery live"
+        f" WHERE live.connection_id = {head}.connection_id AND live.replay = 0 AND live.lane = {head}.lane"
+        f" AND live.user_key = {head}.user_key AND live.state IN ('failed', 'waiting')"
+        f" AND (live.xid, live.position) <= ({head}.xid, {head}.position))"
+    )
+
+
+# Lanes of `connected` with a held user whose head is due, or is to be skipped whenever its retry would be. A replay's
+# head waits besides for what is owed live to its user up to there.
+DUE = f"""
 due AS (
-    SELECT DISTINCT connection_id, lane FROM (
-        SELECT DISTINCT ON (d.connection_id, d.lane, d.user_key)
-            d.connection_id, d.lane, d.next_attempt_at, d.xid, c.skipped
+    SELECT DISTINCT connection_id, replay, lane FROM (
+        SELECT DISTINCT ON (d.connection_id, d.replay, d.lane, d.user_key)
+            d.connection_id, d.replay, d.lane, d.user_key, d.next_attempt_at, d.xid, d.position, c.skipped
         FROM connected c JOIN destinations_delivery d ON d.connection_id = c.id
         WHERE c.off_from IS NULL AND d.state IN ('failed', 'waiting')
-        ORDER BY d.connection_id, d.lane, d.user_key, d.xid, d.position
+        ORDER BY d.connection_id, d.replay, d.lane, d.user_key, d.xid, d.position
     ) heads
-    WHERE next_attempt_at IS NULL OR next_attempt_at <= now() OR pg_visible_in_snapshot(xid::text::xid8, skipped)
+    WHERE (next_attempt_at IS NULL OR next_attempt_at <= now()
+           OR replay = 0 AND pg_visible_in_snapshot(xid::text::xid8, skipped))
+      AND (replay = 0 OR replay IN (SELECT id FROM destinations_replay WHERE state = 'running')
+           AND NOT {live_row("heads")})
 )
 """
 
@@ -57,3 +72,11 @@ def has_next(settled: str = f"e.xid < {_HORIZON}") -> str:
 def has_next_settled_unless(flag: str) -> str:
     """has_next, with events above the horizon too where the parameter `flag` is true."""
     return has_next(f"(%({flag})s OR e.xid < {_HORIZON})")
+
+
+# Whether lane `l` of a replay has something left between its cursor and its end, or a due head.
+REPLAY_HAS_NEXT = """(
+    l.replay IN (SELECT id FROM destinations_replay WHERE state = 'running') AND c.off_from IS NULL
+    AND ((l.xid, l.position) < (l.end_xid, l.end_position)
+         OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due))
+)"""

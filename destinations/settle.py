@@ -111,6 +111,8 @@ class Settler:
 
     def _delivered(self, owed: Owed) -> None:
         self.settled += 1
+        if owed.is_dead_letter:
+            self.changes.recovered.append((owed.lane.connection_id, *owed.place, owed.lane.replay))
         if not owed.is_row:
             owed.lane.progress.deliver(owed.place)
             return
@@ -128,7 +130,8 @@ class Settler:
         since = owed.first_failed_at or failure.at
         if self.policy.is_exhausted(attempts, since, failure.at):
             self._abort(owed, f"given up after {attempts} attempts: {describe(answer)}", failure)
-            self.changes.given_up.append((owed.lane.connection_id, owed.lane.number, owed.user_key, since))
+            lane = owed.lane
+            self.changes.given_up.append((lane.connection_id, lane.replay, lane.number, owed.user_key, since))
             return True  # the followers inherit the window, as rows
         delay = self.policy.delay(attempts, retry_after_seconds(answer, failure.at), random.random)
         self.changes.put(
@@ -183,6 +186,7 @@ class Settler:
                 self.mask(answer.error),
                 self.mask(answer.body),
                 int(answer.seconds * 1000),
+                owed.lane.replay,
             )
         )
 
@@ -197,6 +201,7 @@ def _row(owed: Owed, state: str, reason: str, **values: Any) -> Row:
         owed.message_id,
         state,
         reason,
+        replay=owed.lane.replay,
         **values,
     )
 

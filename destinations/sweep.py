@@ -43,6 +43,11 @@ working AS (
     UNION
     SELECT c.destination_id FROM due JOIN connected c ON c.id = due.connection_id
     UNION
+    SELECT c.destination_id FROM destinations_replay r
+    JOIN destinations_lane l ON l.replay = r.id AND l.replay > 0 JOIN connected c ON c.id = l.connection_id
+    WHERE r.state = 'running' AND l.claim_id IS NULL AND c.off_from IS NULL
+        AND (l.xid, l.position) < (l.end_xid, l.end_position)
+    UNION
     SELECT destination_id FROM destinations_claim WHERE expires_at <= now()
 )
 SELECT h.destination_id FROM destinations_health h JOIN working w ON w.destination_id = h.destination_id

@@ -44,10 +44,12 @@ WITH {_TAIL}
 SELECT t.source_id, t.accepted + (SELECT sum(events) FROM tail WHERE tail.source_id = t.source_id) FROM ingest_tally t
 """
 
+# What a replay recovered of the dead letters, the lanes still count as aborted.
 _SETTLED = """
-SELECT connection_id, sum(delivered), sum(aborted), sum(skipped),
-    sum((SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(filtered)))
-FROM destinations_effective_lane GROUP BY connection_id
+SELECT l.connection_id, sum(l.delivered) + coalesce(max(r.events), 0), sum(l.aborted) - coalesce(max(r.events), 0),
+    sum(l.skipped), sum((SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(l.filtered)))
+FROM destinations_effective_lane l LEFT JOIN destinations_recovery r ON r.connection_id = l.connection_id
+GROUP BY l.connection_id
 """
 
 # Behind an old cursor: up to the next milestone event by event, from there to the tally by difference, then the tail.
@@ -101,10 +103,10 @@ SELECT d.connection_id, count(d.next_attempt_at), count(*) - count(d.next_attemp
     JOIN destinations_connection c ON c.id = first.connection_id
     LEFT JOIN ingest_event e ON e.source_id = c.source_id AND e.lane = first.lane AND e.day = first.day
         AND e.xid = first.xid AND e.position = first.position
-    WHERE first.connection_id = d.connection_id AND first.state IN ('failed', 'waiting')
+    WHERE first.connection_id = d.connection_id AND first.replay = 0 AND first.state IN ('failed', 'waiting')
     ORDER BY first.xid, first.position LIMIT 1
 )
-FROM destinations_delivery d WHERE d.state IN ('failed', 'waiting') GROUP BY d.connection_id
+FROM destinations_delivery d WHERE d.replay = 0 AND d.state IN ('failed', 'waiting') GROUP BY d.connection_id
 """
 
 

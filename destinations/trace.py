@@ -48,6 +48,7 @@ JOIN destinations_destination d ON d.id = c.destination_id
 JOIN destinations_health h ON h.destination_id = d.id
 JOIN destinations_effective_lane l ON l.connection_id = c.id AND l.number = e.lane
 LEFT JOIN destinations_delivery r ON r.connection_id = c.id AND r.xid = e.xid AND r.position = e.position
+    AND r.replay = 0
 ORDER BY e.n, d.name
 """
 
@@ -224,7 +225,9 @@ def _logged(found: lookup.Found) -> Event:
 
 def _kept(message_id: str, source_id: int | None) -> list[Event]:
     """Events as their rows have them: dead letters outlive the log."""
-    rows = Delivery.objects.filter(message_id=message_id).select_related("connection__source").order_by("-xid")
+    rows = (
+        Delivery.objects.filter(replay=0, message_id=message_id).select_related("connection__source").order_by("-xid")
+    )
     if source_id is not None:
         rows = rows.filter(connection__source=source_id)
     events: dict[tuple[int, int], Event] = {}

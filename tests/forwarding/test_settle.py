@@ -63,8 +63,8 @@ def test_a_failure_is_only_remembered_until_it_is_known_whose_it_is(lane: Claime
     assert [attempt.status for attempt in settler.changes.attempts] == [500]
 
     held, free = settler.keep_failures()
-    assert (held, free) == ([(70, "u")], [])
-    kept = settler.changes.rows[70, *owed.place]
+    assert (held, free) == ([(7, "u")], [])
+    kept = settler.changes.rows[70, *owed.place, 0]
     assert (kept.state, kept.attempts, kept.reason, kept.first_failed_at) == ("failed", 1, "HTTP 500", NOW)
     assert kept.next_attempt_at is not None
     assert NOW <= kept.next_attempt_at <= NOW + timedelta(seconds=1)
@@ -119,9 +119,9 @@ def test_a_row_is_given_up_after_its_last_attempt_outside_the_window(
     assert len(held) + len(free) == 1
     if state == "aborted":
         assert kept.reason == "given up after 3 attempts: HTTP 503"
-        assert settler.changes.given_up == [(70, 3, "u", owed.first_failed_at)]
+        assert settler.changes.given_up == [(70, 0, 3, "u", owed.first_failed_at)]
     else:
-        assert held == [(70, "u")]
+        assert held == [(7, "u")]
 
 
 def test_a_waiting_event_settles_its_place_and_a_waiting_row_stays_as_it_is(

@@ -25,17 +25,21 @@ lanes AS MATERIALIZED (
 SELECT
     (SELECT count(*) FROM ingest_event e, horizon h JOIN destinations_connection c ON c.id = %(connection)s
      WHERE e.source_id = c.source_id AND e.xid >= c.start_xid AND e.xid < h.xid) AS accepted,
-    (SELECT sum(delivered)::bigint FROM lanes) AS delivered,
+    (SELECT sum(delivered)::bigint FROM lanes) + recovered.events AS delivered,
     (SELECT count(*) FROM lanes l JOIN ingest_event e ON e.source_id = l.source_id AND e.lane = l.number
         AND (e.xid, e.position) > (l.xid, l.position), horizon h
      WHERE e.xid < h.xid AND NOT l.beyond @> jsonb_build_array(jsonb_build_array(e.xid, e.position))) AS pending,
-    (SELECT count(*) FROM destinations_delivery WHERE connection_id = %(connection)s AND state = 'failed') AS failed,
-    (SELECT count(*) FROM destinations_delivery WHERE connection_id = %(connection)s AND state = 'waiting') AS waiting,
-    (SELECT sum(aborted)::bigint FROM lanes) AS aborted,
+    (SELECT count(*) FROM destinations_delivery WHERE connection_id = %(connection)s AND replay = 0
+       AND state = 'failed') AS failed,
+    (SELECT count(*) FROM destinations_delivery WHERE connection_id = %(connection)s AND replay = 0
+       AND state = 'waiting') AS waiting,
+    (SELECT sum(aborted)::bigint FROM lanes) - recovered.events AS aborted,
     (SELECT coalesce(sum(value::bigint), 0)::bigint FROM lanes, jsonb_each_text(filtered)) AS filtered,
     (SELECT sum(skipped)::bigint FROM lanes) AS skipped,
     (SELECT count(*) FROM destinations_delivery
-     WHERE connection_id = %(connection)s AND state = 'aborted') AS dead_letters
+     WHERE connection_id = %(connection)s AND replay = 0 AND state = 'aborted') AS dead_letters
+FROM (SELECT coalesce(sum(events), 0)::bigint AS events FROM destinations_recovery
+      WHERE connection_id = %(connection)s) recovered
 """
 
 
