@@ -44,8 +44,8 @@ def test_nothing_private_is_served_and_events_are(public: WebProcess) -> None:
             assert "set-cookie" not in {name.lower() for name in headers}
     assert public.request("POST", "/inbox/deliver/x", b"{}")[0] == 404
     assert public.track({"userId": "ada", "event": "x"})[:1] == (200,)
-    answer = public.request("OPTIONS", "/v1/batch", **{"Access-Control-Request-Headers": "x-retry"})
-    assert answer[0] == 200
+    answer = public.request("OPTIONS", "/v1/batch")
+    assert (answer[0], answer[1]["access-control-allow-origin"]) == (200, "*")
     assert [public.get(path)[0] for path in ("/health", "/ready", "/version", "/robots.txt")] == [200] * 4
     batch = json.dumps({"batch": [{"type": "track", "event": "x", "userId": "u"}]}).encode()
     assert public.request("POST", "/v1/batch", batch, Authorization=basic("WK"))[::2] == (200, b"OK")
