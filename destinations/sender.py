@@ -87,8 +87,9 @@ class Sender:
 
     async def send(self, owed: Owed, request: Request, most_seconds: float) -> Answer:
         """Send it now; it takes `most_seconds` at most, cancelled or not: cancelling does not take a request back."""
-        timeout = min(request.timeout_seconds or self._timeout_seconds, most_seconds)
-        answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout)
+        usual = request.timeout_seconds or self._timeout_seconds
+        timeout = min(usual, most_seconds)
+        answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout, usual)
         wide(
             "delivery.attempted",
             destination=self._control.name,

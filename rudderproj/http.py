@@ -5,7 +5,7 @@ Must never follow a redirect, raise for what a server does, or log a body.
 
 import time
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
@@ -15,7 +15,7 @@ from rudderproj.egress import EgressRefused, Resolver
 
 ANSWER_BYTES = 4096  # how much of an answer is kept
 DRAIN_BYTES = 65536  # how much is read to keep the connection
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 5.0  # at most; less where a request has less than twice the time
 USER_AGENT = "rudderproj/0.1"
 
 
@@ -35,16 +35,26 @@ class HttpClient:
 
     def __init__(self, allow: list[str]) -> None:
         self._resolver = Resolver(allow)
-        self._clients: dict[tuple[str, int], tuple[str, Client]] = {}
+        self._clients: dict[_Key, tuple[str, Client]] = {}
 
     async def send(
-        self, method: str, url: str, headers: list[tuple[str, str]], body: bytes, timeout_seconds: float
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        timeout_seconds: float,
+        usual_seconds: float | None = None,
     ) -> Answer:
-        """Send one request and read its answer; never raises for what the network or the server does."""
+        """Send one request and read its answer; never raises for what the network or the server does.
+
+        `usual_seconds`: the timeout when nothing cuts it short. Who cannot be reached in half of it never was.
+        """
         started = time.monotonic()
         try:
             target = Url(url)  # the client's own parser: another one could see another host, and check the wrong one
-            request = _Prepared(method, target, headers, body)
+            connect_seconds = min(CONNECT_SECONDS, (usual_seconds or timeout_seconds) / 2)
+            request = _Prepared(method, target, headers, body, connect_seconds)
             return await self._send_to_first_reached(request, started, timeout_seconds)
         except EgressRefused as error:
             return _no_answer(str(error), False, started)
@@ -64,11 +74,12 @@ class HttpClient:
     async def _send_to_first_reached(self, request: "_Prepared", started: float, timeout_seconds: float) -> Answer:
         """Try the host's addresses in turn, as long as there is time and none was reached."""
         host, port = request.target.host_str or "", request.target.port_or_known_default or 0
+        key = (host, port, request.connect_seconds)
         addresses = await self._resolver.resolve(host, port)
-        if (known := self._clients.get((host, port))) and known[0] in addresses:
+        if (known := self._clients.get(key)) and known[0] in addresses:
             addresses = [known[0], *(address for address in addresses if address != known[0])]  # it answered last time
         for address in addresses:
-            client = self._client(host, port, address)
+            client = self._client(key, address)
             try:
                 return await _exchange(client, request, started, timeout_seconds + started - time.monotonic())
             except PyreqwestError as error:
@@ -76,26 +87,30 @@ class HttpClient:
                     raise
                 if address == addresses[-1] or time.monotonic() >= started + timeout_seconds:
                     self._resolver.forget(host, port)
-                    self._clients.pop((host, port), None)
+                    self._clients.pop(key, None)
                     raise
         raise EgressRefused(f"{host} has no address")
 
-    def _client(self, host: str, port: int, address: str) -> Client:
+    def _client(self, key: "_Key", address: str) -> Client:
         """A client that connects to the checked address of this host only."""
-        known = self._clients.get((host, port))
+        known = self._clients.get(key)
         if known and known[0] == address:
             return known[1]
+        host, port, connect_seconds = key
         client = (
             ClientBuilder()
             .follow_redirects(False)
             .no_proxy()
             .user_agent(USER_AGENT)
-            .connect_timeout(timedelta(seconds=CONNECT_SECONDS))
+            .connect_timeout(timedelta(seconds=connect_seconds))
             .resolve(host, address, port)
             .build()
         )
-        self._clients[host, port] = (address, client)
+        self._clients[key] = (address, client)
         return client
+
+
+_Key: TypeAlias = tuple[str, int, float]  # host, port, seconds to connect in
 
 
 class _Prepared(NamedTuple):
@@ -103,6 +118,7 @@ class _Prepared(NamedTuple):
     target: Url
     headers: list[tuple[str, str]]
     body: bytes
+    connect_seconds: float
 
 
 async def _exchange(client: Client, prepared: _Prepared, started: float, seconds: float) -> Answer:
