@@ -72,6 +72,7 @@ def insert_events(raw: Connection, events: Sequence[NewEvent], statement: bytes 
 
     Raises CommitUnconfirmed, or psycopg2.Error when nothing was stored or the outcome is unknown.
     """
+    raw.notices.clear()
     with raw.cursor() as cursor:
         rows = [
             cursor.mogrify("(%s,%s,%s,%s,%s,%s)", (e.source_id, e.message_id, e.lane, e.user_key, position, e.payload))
@@ -88,6 +89,7 @@ def insert_events(raw: Connection, events: Sequence[NewEvent], statement: bytes 
 
 def insert_rejections(raw: Connection, rejections: Sequence[Rejection]) -> None:
     """Keep refused events with their reasons. Raises as insert_events does."""
+    raw.notices.clear()
     with raw.cursor() as cursor:
         rows = [cursor.mogrify("(%s,now(),%s,%s,%s)", tuple(rejection)) for rejection in rejections]
         cursor.execute(_REJECT.encode().replace(b"%s", b",".join(rows), 1))
@@ -95,8 +97,9 @@ def insert_rejections(raw: Connection, rejections: Sequence[Rejection]) -> None:
 
 
 def _check_standby(raw: Connection) -> None:
-    """A COMMIT whose wait for a standby was cancelled succeeds with a warning: not durable enough for a 200."""
-    notices = list(raw.notices)
-    raw.notices.clear()
-    if any("synchronous replication" in notice for notice in notices):
-        raise CommitUnconfirmed
+    """A COMMIT whose wait for a standby was cancelled succeeds with a warning: not durable enough for a 200.
+
+    These statements say nothing else, and the server says it in its own language: any notice counts.
+    """
+    if raw.notices:
+        raise CommitUnconfirmed("; ".join(notice.strip() for notice in raw.notices))

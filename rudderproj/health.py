@@ -104,6 +104,7 @@ class Watch:
         try:
             if self._raw is None or self._raw.closed:
                 self._raw = db.connect("health", ANSWER_SECONDS)
+            self._raw.notices.clear()
             with self._raw.cursor() as cursor:
                 cursor.execute(_COMMIT)
                 row = cursor.fetchone()
@@ -114,9 +115,8 @@ class Watch:
             return f"database refuses: {error.diag.message_primary}" if error.pgcode else "database away"
         if row is None or row[0] == "on":
             return "database is read-only"
-        notices = list(self._raw.notices)
-        self._raw.notices.clear()
-        return "standby does not confirm commits" if any("synchronous rep" in notice for notice in notices) else ""
+        # The only thing that the server may have to say here, in its own language.
+        return "standby does not confirm commits" if self._raw.notices else ""
 
     def _ask_others(self) -> dict[str, str]:
         answers = dict(self._known.answers)
