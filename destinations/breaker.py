@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from destinations.retry import RETRY_AFTER_MOST_SECONDS
+
 USERS = 3  # so many users failing without a success between them is no longer about a user
 
 
@@ -65,6 +67,6 @@ class Streak:
         return cls(set(value.get("users", ())), set(value.get("refused", ())), value.get("unreachable", 0))
 
 
-def probe_delay_seconds(probes_failed: int) -> float:
-    """How long an open breaker waits before its next probe: 1, 2, 4 … 60 seconds."""
-    return min(60.0, 2.0 ** min(probes_failed, 6))
+def probe_delay_seconds(probes_failed: int, retry_after: float = 0.0) -> float:
+    """How long an open breaker waits before its next probe: 1, 2, 4 … 60 seconds, but never less than `Retry-After`."""
+    return max(min(60.0, 2.0 ** min(probes_failed, 6)), min(retry_after, RETRY_AFTER_MOST_SECONDS))

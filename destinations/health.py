@@ -17,8 +17,8 @@ def _changed(raw: Connection, statement: str, parameters: dict[str, object]) -> 
         return bool(cursor.rowcount)
 
 
-def open_breaker(raw: Connection, destination_id: int, streak: Streak, error: str) -> bool:
-    """closed -> open."""
+def open_breaker(raw: Connection, destination_id: int, streak: Streak, error: str, retry_after: float = 0.0) -> bool:
+    """closed -> open; the first probe is not before `retry_after` seconds."""
     return _changed(
         raw,
         "UPDATE destinations_health SET breaker = 'open', opened_at = now(), probes_failed = 0, streak = %(streak)s,"
@@ -27,7 +27,7 @@ def open_breaker(raw: Connection, destination_id: int, streak: Streak, error: st
         {
             "destination": destination_id,
             "streak": Json(streak.as_json()),
-            "delay": probe_delay_seconds(0),
+            "delay": probe_delay_seconds(0, retry_after),
             "error": error,
         },
     )
@@ -43,7 +43,7 @@ def start_probe(raw: Connection, destination_id: int) -> bool:
     )
 
 
-def fail_probe(raw: Connection, destination_id: int, probes_failed: int, error: str) -> bool:
+def fail_probe(raw: Connection, destination_id: int, probes_failed: int, error: str, retry_after: float = 0.0) -> bool:
     """half_open -> open, with the next probe later than the last; an empty error means nothing could be probed."""
     return _changed(
         raw,
@@ -54,7 +54,7 @@ def fail_probe(raw: Connection, destination_id: int, probes_failed: int, error: 
         {
             "destination": destination_id,
             "failed": probes_failed,
-            "delay": probe_delay_seconds(probes_failed),
+            "delay": probe_delay_seconds(probes_failed, retry_after),
             "error": error,
         },
     )

@@ -54,7 +54,7 @@ async def probe(
     if verdict is Verdict.HOLD:
         await database.run(health.hold, destination_id, settler.last_error)
     failed = seen.probes_failed + bool(settler.last_error)
-    await database.run(health.fail_probe, destination_id, failed, settler.last_error)
+    await database.run(health.fail_probe, destination_id, failed, settler.last_error, settler.retry_after)
     return False
 
 

@@ -17,6 +17,7 @@ from destinations.progress import Place
 from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next_settled_unless, live_row
 from destinations.skip import Skip
 
+DUE_USERS = 64  # held users whose rows are read at once
 READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more
 
 # The partition is pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date.
@@ -59,7 +60,7 @@ due AS (SELECT * FROM heads
         WHERE (next_attempt_at IS NULL OR next_attempt_at <= now()
                OR pg_visible_in_snapshot(xid::text::xid8, skipped))
           AND (replay = 0 OR NOT {live_row("heads")})
-        ORDER BY next_attempt_at NULLS FIRST LIMIT 64)
+        ORDER BY next_attempt_at NULLS FIRST LIMIT {{most}})
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at, is_dead_letter
 FROM (
     SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload) AS payload,
@@ -169,8 +170,10 @@ def next_events(raw: Connection, asked: Sequence[Ask]) -> list[Owed]:
     ]
 
 
-def due_queues(raw: Connection, lanes: Iterable[ClaimedLane], skip: Skip | None) -> list[list[Owed]]:
-    """The first rows of each held user whose head is due or to be skipped: a list per user, oldest first."""
+def due_queues(
+    raw: Connection, lanes: Iterable[ClaimedLane], skip: Skip | None, most: int = DUE_USERS
+) -> list[list[Owed]]:
+    """The first rows of up to `most` held users whose head is due or to be skipped: a list per user, oldest first."""
     by_id = {lane.id: lane for lane in lanes}
     if not by_id:
         return []
@@ -181,7 +184,8 @@ def due_queues(raw: Connection, lanes: Iterable[ClaimedLane], skip: Skip | None)
     ]
     with raw.cursor() as cursor:
         template = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::pg_snapshot)"
-        rows = execute_values(cursor, _QUEUES, values, template=template, page_size=len(values), fetch=True)
+        statement = _QUEUES.format(most=most)
+        rows = execute_values(cursor, statement, values, template=template, page_size=len(values), fetch=True)
     queues: dict[tuple[int, str], list[Owed]] = {}
     for row in rows:
         owed = _row_owed(by_id[row[0]], row)

@@ -46,6 +46,7 @@ class Settler:
     held: Counter[int] = field(default_factory=Counter)  # rows per lane id, as far as this link knows
     settled: int = 0  # events since the last checkpoint
     last_error: str = ""
+    retry_after: float = 0.0  # seconds that the destination asked to be left alone for, since its last success
 
     def answered(self, owed: Owed, request: Request, answer: Answer) -> bool:
         """Note an attempt; True when the user's next event may be sent."""
@@ -54,9 +55,11 @@ class Settler:
             self._note_attempt(owed, outcome, answer)
         if outcome is Outcome.DELIVERED:
             self.streak.succeeded()
+            self.retry_after = 0.0
             self._delivered(owed)
             return True
         self.last_error = self.mask(describe(answer))
+        self.retry_after = max(self.retry_after, retry_after_seconds(answer, self.clock()) or 0.0)
         failure = Failure(owed, outcome, request, answer, self.clock())
         if outcome is Outcome.ABORTED:
             self._abort(owed, describe(answer), failure)
