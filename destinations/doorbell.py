@@ -9,7 +9,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import structlog
 from django.db import DatabaseError, connection
@@ -25,7 +26,8 @@ LINK = "destinations.forward"
 BROKER_AWAY = (OperationalError, RedisError, OSError)
 RUNG_MS = 1000  # a ring that nobody answered may be repeated after this long
 RUNNING_MS = 1500  # a link that stopped saying so is taken for dead after this long
-MESSAGE_SECONDS = 30  # a ring is worthless later: the sweep has rung again
+MESSAGE_SECONDS = 120  # a ring is worthless later: the sweep has rung again. Clocks may differ by almost as much
+QUEUED_MESSAGES = 5000  # beyond which nobody listens, and more rings would only fill the broker
 INTERVAL_SECONDS = 0.01  # events of this long share a ring
 CONNECTIONS_SECONDS = 1.0  # how old the cached connections may be
 
@@ -45,8 +47,10 @@ def ring(destination_ids: Iterable[int]) -> int:
         pipeline = producer.channel.client.pipeline(transaction=False)
         for destination_id in wanted:
             pipeline.set(_key(destination_id), "rung", nx=True, px=RUNG_MS)
-        for destination_id, first in zip(wanted, pipeline.execute(), strict=True):
-            if first:
+        pipeline.llen(FORWARD_QUEUE)
+        *firsts, queued = pipeline.execute()
+        for destination_id, first in zip(wanted, firsts, strict=True):
+            if first and queued < QUEUED_MESSAGES:
                 _send(producer, destination_id)
                 sent += 1
     return sent
@@ -71,6 +75,30 @@ def call(destination_id: int) -> None:
             _send(producer, destination_id)
     except BROKER_AWAY as error:
         log.warning("bell.ring_failed", error=str(error))
+
+
+class Message(NamedTuple):
+    """A message of the forward queue."""
+
+    task: str
+    args: list[Any]
+
+
+def take() -> Message | None:
+    """Take the next message of the forward queue that is worth something, in place of the worker's main process.
+
+    None when there is none. It is gone from the queue: a process that dies now leaves it to the sweep.
+    """
+    try:
+        with app.producer_or_acquire() as producer:
+            forward = app.amqp.queues[FORWARD_QUEUE].bind(producer.channel)
+            while (message := forward.get(no_ack=True)) is not None:
+                expires = message.headers.get("expires")
+                if expires is None or datetime.fromisoformat(expires) > datetime.now(UTC):
+                    return Message(message.headers["task"], message.decode()[0])
+    except BROKER_AWAY as error:
+        log.warning("bell.take_failed", error=str(error))
+    return None
 
 
 def mark_running(destination_id: int) -> None:

@@ -1,9 +1,10 @@
-"""Running one link in this worker process: what it may do now, and whether the next link is rung.
+"""Running links in this worker process: what each may do now, and whether the next one is rung.
 
 Owns the process's event loop, HTTP client and database thread, made on first use after the fork.
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from destinations.probe import probe
 from destinations.retry import RetryPolicy
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import Settler
+from destinations.shift import Shift
 from ingest.models import LANES
 from rudderproj import db
 from rudderproj.http import HttpClient
@@ -71,13 +73,15 @@ class Limits:
 
 
 class Forwarder:
-    """Runs links one after the other on one event loop."""
+    """Runs links on one event loop and one database connection."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._database = Database(lambda: db.connect("link", STATEMENT_SECONDS))
         self._client = HttpClient(settings.ENV["EGRESS_ALLOW"])
+        self._shift: Shift | None = None
+        self._given_up: set[int] = set()  # claims of ours that nothing uses any more, for the database to hear of
         self.pid = os.getpid()
 
     def forward(self, destination_id: int) -> bool:
@@ -86,6 +90,11 @@ class Forwarder:
         Never raises for a lost claim or a database that is away: the sweep rings again.
         """
         return self._runner.run(self._forward(destination_id))
+
+    def work(self, destination_id: int) -> None:
+        """Run a shift that begins with this destination's link; rings the next link of each that left work."""
+        self._shift = Shift(self._forward)
+        self._runner.run(self._shift.work(destination_id))
 
     def close(self) -> None:
         """Close connections and the loop."""
@@ -104,9 +113,18 @@ class Forwarder:
             return progressed and await self._database.run(reader.has_work, destination_id, unsettled=False)
         except (LeaseLost, psycopg2.Error) as error:
             log.warning("link.dropped", destination_id=destination_id, error=str(error).strip() or type(error).__name__)
-            await self._database.close()
+            if isinstance(error, psycopg2.Error):
+                await self._database.close()
+            with contextlib.suppress(psycopg2.Error):  # still away: the next link of this process tells it
+                await self._give_up_claims()
             await asyncio.to_thread(doorbell.mark_idle, destination_id)
             return False
+
+    async def _give_up_claims(self) -> None:
+        """Let others have the lanes of links that an error ended, without waiting for their claims to run out."""
+        if tokens := list(self._given_up):
+            await self._database.run(lanes.give_up, tokens)
+            self._given_up.difference_update(tokens)
 
     async def _link(self, destination_id: int) -> bool | None:
         """Serve or probe, as the destination's state wants it: was something settled; None if nothing may be sent."""
@@ -127,6 +145,7 @@ class Forwarder:
         probing = seen.breaker != "closed"
         if probing and not seen.probe_due:
             return None
+        await self._give_up_claims()
         await self._database.run(lanes.recover, destination_id)
         # Renewed when a third is gone, so that a request always has its whole timeout before the lease can run out.
         claim_seconds = max(self._limits.claim_seconds, sender.timeout_seconds * 1.6)
@@ -146,20 +165,27 @@ class Forwarder:
     async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
         limits = self._limits
         senders = seen.concurrency(limits.share, limits.concurrency)
-        link = Link(self._database, destination_id, lease, seen, sender, settler, senders)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, senders, self._is_crowded)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
-        await link.serve(first_lanes, limits.budget_seconds, 2 * limits.timeout_seconds)
+        try:
+            await link.serve(first_lanes, limits.budget_seconds, 2 * limits.timeout_seconds)
+        except psycopg2.Error:
+            if link.ended_quietly:
+                self._given_up.add(lease.token)
+            raise
         return link.progressed
+
+    def _is_crowded(self) -> bool:
+        return self._shift is not None and self._shift.is_full
 
 
 _forwarder: Forwarder | None = None
 
 
 def forward(destination_id: int) -> None:
-    """Run a link of this destination in this process and ring the next if it left work."""
+    """Run a shift in this process that begins with this destination's link."""
     global _forwarder
     if _forwarder is None or _forwarder.pid != os.getpid():
         _forwarder = Forwarder(Limits.from_settings())
-    if _forwarder.forward(destination_id):
-        doorbell.call(destination_id)
+    _forwarder.work(destination_id)

@@ -168,6 +168,12 @@ def revoke(raw: Connection, destination_id: int) -> None:
     recover(raw, destination_id)
 
 
+def give_up(raw: Connection, tokens: list[int]) -> None:
+    """Have claims run out now, whose holder has nothing in flight and remembers nothing: recover frees their lanes."""
+    with raw.cursor() as cursor:
+        cursor.execute("UPDATE destinations_claim SET expires_at = clock_timestamp() WHERE id = ANY(%s)", [tokens])
+
+
 def recover(raw: Connection, destination_id: int) -> int:
     """Free the lanes of claims that ran out or whose owner is dead, as of their last checkpoints; how many claims.
 

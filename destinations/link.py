@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Callable
 
 import orjson
+import psycopg2
 
-from destinations import control, doorbell, health, reader
+from destinations import control, doorbell, health, reader, stopping
 from destinations.breaker import Streak, Verdict
 from destinations.control import Control
 from destinations.courier import Courier
@@ -32,7 +33,8 @@ CHECKPOINT_EVENTS = 200
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination
 LINGER_SECONDS = 0.25  # how long a link without work looks for more
 POLL_SECONDS = 0.01
-POLL_GROWTH = 0.15  # of the time without work: a trickle is not polled for as if it were a flood
+POLL_GROWTH = 0.15  # of the time without news: a trickle is not polled for as if it were a flood
+POLL_MOST_SECONDS = 0.05
 TELLERS = 2  # calls of the doorbell under way at once
 HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
@@ -49,6 +51,7 @@ class Link:
         sender: Sender,
         settler: Settler,
         senders: int,
+        is_crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
         self._destination_id = destination_id
@@ -64,8 +67,11 @@ class Link:
         self._fixed = seen.fixed
         self._outdated = False  # the destination's configuration changed: the next link reads it
         self._courier = Courier(self._deliver, senders)
+        self._is_crowded = is_crowded  # whether other destinations wait for this process
+        self._news_at = clock()  # when something was last read or answered
         self._telling: list[asyncio.Task[None]] = []
         self.progressed = False  # something was settled: the next link may find more
+        self.ended_quietly = False  # an error ended it, and nothing of it can reach the destination any more
 
     async def serve(self, first_lanes: int, budget_seconds: float, overtime_seconds: float) -> None:
         """Work until the budget is used up, there is no work, or the destination must be left alone.
@@ -79,20 +85,32 @@ class Link:
             idle_since: float | None = None
             overtime_ends_at = ends_at + overtime_seconds
             while self._may_go_on() and (clock() < ends_at or self._in_overtime(overtime_ends_at)):
-                worked = await self._tick(clock() - (idle_since or clock()))
-                if worked:
+                if await self._tick():
                     idle_since = None
                 elif idle_since is None:
                     idle_since = clock()
-                elif clock() - idle_since > LINGER_SECONDS and not await self._unsettled_in_sight():
+                elif clock() - idle_since > self._linger_seconds() and not await self._unsettled_in_sight():
                     break
             await self._drain()
+        except psycopg2.Error:
+            self.ended_quietly = await self._quiesce()
+            raise
         finally:
             await self._courier.cancel()
             await asyncio.gather(*self._telling, return_exceptions=True)  # none may mark it running later
 
+    async def _quiesce(self) -> bool:
+        """Start nothing new and wait for what is in flight, as long as the lease allows; True when all of it ended."""
+        self._courier.stop()
+        while self._courier.flying and self._lease.is_good:
+            await asyncio.sleep(POLL_SECONDS)
+        return not self._courier.flying
+
+    def _linger_seconds(self) -> float:
+        return 0.0 if self._is_crowded() else LINGER_SECONDS
+
     def _may_go_on(self) -> bool:
-        return self._control.may_send and not self._outdated and self._verdict() is Verdict.USER
+        return self._control.may_send and not self._outdated and self._verdict() is Verdict.USER and not stopping.told()
 
     def _tell(self, call: Callable[[int], None]) -> None:
         """Have the doorbell told, without waiting for it: a broker that is away takes seconds to say so."""
@@ -118,7 +136,7 @@ class Link:
             self._settler.held.update(await self._database.run(reader.held_counts, taken))
             await self._retry_due()
 
-    async def _tick(self, idle_seconds: float) -> bool:
+    async def _tick(self) -> bool:
         """One round of the loop; False when there was nothing to do."""
         await self._keep_lease()
         if clock() >= self._control_at:
@@ -128,9 +146,10 @@ class Link:
             await self._adopt(await self._lease.take(self._room()))
         await self._checkpoint_if_due()
         if read:
+            self._news_at = clock()
             await asyncio.sleep(0)
         else:
-            await self._pause(POLL_SECONDS + idle_seconds * POLL_GROWTH)
+            await self._pause(min(POLL_MOST_SECONDS, POLL_SECONDS + (clock() - self._news_at) * POLL_GROWTH))
         return read or self._courier.busy_users > 0
 
     async def _pause(self, seconds: float = POLL_SECONDS) -> None:
@@ -176,7 +195,8 @@ class Link:
         lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
         unwritten = {(row.connection_id, row.replay, row.user_key) for row in self._settler.changes.rows.values()}
         before = self._courier.users()
-        for queue in await self._database.run(reader.due_queues, lanes, self._control.skip):
+        most = reader.DUE_USERS + len(before)
+        for queue in await self._database.run(reader.due_queues, lanes, self._control.skip, most):
             lane, user_key = queue[0].lane, queue[0].user_key
             if (lane.connection_id, lane.replay, user_key) not in unwritten and queue[0].user not in before:
                 for owed in queue:
@@ -247,6 +267,7 @@ class Link:
             return True
         answer = await self._sender.send(owed, request, self._lease.remaining)
         may_go_on = self._settler.answered(owed, request, answer)
+        self._news_at = clock()
         if self._settler.settled >= CHECKPOINT_EVENTS:
             self._wake.set()
         return may_go_on
@@ -329,7 +350,9 @@ class Link:
         """Tell the destination's health what the last failures say."""
         settler, verdict = self._settler, self._verdict()
         if verdict is Verdict.OPEN:
-            await self._database.run(health.open_breaker, self._destination_id, settler.streak, settler.last_error)
+            await self._database.run(
+                health.open_breaker, self._destination_id, settler.streak, settler.last_error, settler.retry_after
+            )
         elif verdict is Verdict.HOLD:
             await self._database.run(health.hold, self._destination_id, settler.last_error)
 

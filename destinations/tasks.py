@@ -5,12 +5,12 @@ from typing import Any
 import psycopg2
 import structlog
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutting_down
 from django.db import DatabaseError
 
-from destinations import history
+from destinations import history, stopping
 from destinations.doorbell import BROKER_AWAY, LINK
-from destinations.forward import forward as run_link
+from destinations.forward import forward as run_links
 from destinations.sweep import sweep as run_sweep
 from rudderproj.celery import FORWARD_QUEUE, app
 
@@ -22,8 +22,8 @@ TIMER_SECONDS = 2.0
 
 @shared_task(name=LINK)
 def forward(destination_id: int) -> None:
-    """One link of a destination's chain."""
-    run_link(destination_id)
+    """One link of a destination's chain, and links of others while it waits for answers."""
+    run_links(destination_id)
 
 
 @shared_task(name=SWEEP)
@@ -56,3 +56,9 @@ def sweep_without_beat(sender: Any, **_: object) -> None:
                 return
 
         sender.timer.call_repeatedly(TIMER_SECONDS, ask)
+
+
+@worker_shutting_down.connect
+def end_links(**_: object) -> None:
+    """In the worker's main process: its children end their links at once, instead of when their budget is used up."""
+    stopping.tell()

@@ -1,0 +1,88 @@
+"""A process's shift: the link it was rung for, and others that it runs beside it while they mostly wait for answers.
+
+A link that waits for a destination needs no processor, so a process with time to spare takes further rings from the
+queue; without that, as many hanging destinations as there are processes would keep all others waiting. Must never take
+a ring while its links keep the processor busy: another process, or one more of them, serves it sooner.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from destinations import doorbell, stopping
+from rudderproj.celery import app
+
+log = structlog.get_logger(__name__)
+
+LINKS = 16  # at once in one process
+ALONE_SECONDS = 0.3  # the first link's: whoever is rung meanwhile belongs to other processes, which share its work
+LOOK_SECONDS = 0.05  # between two looks into the queue
+BUSY_SHARE = 0.5  # of the time between two looks: a process that computed for longer has none to spare
+RINGS = 4  # taken at one look at most
+
+
+class Shift:
+    """Runs links side by side on one event loop until none is left."""
+
+    def __init__(self, link: Callable[[int], Awaitable[bool]]) -> None:
+        self._link = link
+        self._running: set[asyncio.Task[None]] = set()
+        self._began_at = self._looked_at = time.monotonic()
+        self._computed = time.process_time()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a link that only looks for more work stands in the way of others."""
+        return len(self._running) >= LINKS
+
+    async def work(self, destination_id: int) -> None:
+        """Run this destination's link, and others until the last of them ends. A link that fails stops no other."""
+        self._start(self._serve(doorbell.Message(doorbell.LINK, [destination_id])))
+        try:
+            while self._running:
+                await asyncio.wait(self._running, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                self._running = {task for task in self._running if not task.done()}
+                if self._running and self._has_time():
+                    await self._take()
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _start(self, work: Awaitable[None]) -> None:
+        self._running.add(asyncio.ensure_future(work))
+
+    def _has_time(self) -> bool:
+        """Whether a look is due and the processor was mostly idle since the last one."""
+        now = time.monotonic()
+        waited = now - self._looked_at
+        if waited < LOOK_SECONDS:
+            return False
+        computed = time.process_time()
+        share = (computed - self._computed) / waited
+        self._looked_at, self._computed = now, computed
+        return share < BUSY_SHARE and now > self._began_at + ALONE_SECONDS and not stopping.told()
+
+    async def _take(self) -> None:
+        for _ in range(RINGS):
+            if self.is_full:
+                return
+            message = await asyncio.to_thread(doorbell.take)
+            if message is None:
+                return
+            self._start(self._serve(message))
+
+    async def _serve(self, message: doorbell.Message) -> None:
+        try:
+            if message.task == doorbell.LINK:
+                await self._chain(*message.args)
+            else:
+                await asyncio.to_thread(app.tasks[message.task], *message.args)
+        except Exception:
+            log.exception("shift.task_failed", task=message.task)
+
+    async def _chain(self, destination_id: int) -> None:
+        if await self._link(destination_id):
+            await asyncio.to_thread(doorbell.call, destination_id)
