@@ -346,6 +346,8 @@ class Delivery(models.Model):
             models.Index(name="delivery_dead_letter", fields=["updated_at"], condition=models.Q(state="aborted")),
             # destinations.trace: dead letters outlive the log, whose key finds an event otherwise
             models.Index(name="delivery_of_message", fields=["message_id"]),
+            # destinations.letters: a connection's rows in a state, newest first
+            models.Index(name="delivery_listed", fields=["connection", "state", "id"]),
         ]
 
 

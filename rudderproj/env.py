@@ -119,6 +119,7 @@ VARIABLES = (
     Variable("RETENTION_HISTORY_DAYS", "365", v.days, "how long it is kept who changed the mode, and the like"),
     Variable("SAMPLE_HOURS", "48", v.positive, "how long samples of all figures are kept, for charts over time"),
     Variable("ENVIRONMENT_NAME", "", v.text, "shown on every page of the admin, for example `production`"),
+    Variable("API_RATE_LIMIT", "50", v.positive, "requests a second of one API token, in one web process"),
     Variable("ADMIN_USER", "admin", v.text, "login created by `manage.py bootstrap`"),
     Variable("ADMIN_PASSWORD", "", v.text, "its password; empty: no login is created", True),
 )

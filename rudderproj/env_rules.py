@@ -12,7 +12,7 @@ Values = Mapping[str, Any]
 Rule = Callable[[Values], str | None]
 
 # Of variables that only we read: an unknown one with such a beginning is a mistake, not somebody else's.
-_PREFIXES = ("FORWARD_", "RETRY_", "INGEST_", "EGRESS_", "SECRETS_", "INBOX_", "RETENTION_", "METRICS_")
+_PREFIXES = ("FORWARD_", "RETRY_", "INGEST_", "EGRESS_", "SECRETS_", "INBOX_", "RETENTION_", "METRICS_", "API_")
 _LIKE = 0.86  # how similar a name must be to one of ours to be taken for it
 
 

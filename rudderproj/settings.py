@@ -35,10 +35,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "alerts",
     "ingest",
     "destinations",
     "destinations.inbox",
+    "destinations.api",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -108,6 +111,21 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "destinations.api.openapi.Schema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "rudderproj",
+    "VERSION": "1",
+    "DESCRIPTION": "Where events are, and what an operator does about it. Unknown fields are refused.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SERVE_URLCONF": "destinations.api.urls",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": ["destinations.api.openapi.add_problems"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 LOGGING_CONFIG = "rudderproj.logs.configure"
 LOGGING: dict[str, Any] = {"level": ENV["LOG_LEVEL"]}

@@ -22,6 +22,7 @@ PRIVATE: list[URLPattern | URLResolver] = [
     path("static/<path:path>", serve, {"insecure": True}),
     path("admin/", admin.site.urls),
     path("", include("destinations.inbox.urls")),
+    path("", include("destinations.api.urls")),
 ]
 
 urlpatterns = PUBLIC if settings.ENV["PUBLIC_ONLY"] else [*PUBLIC, *PRIVATE]
