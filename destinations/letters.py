@@ -1,4 +1,4 @@
-"""Pages of delivery rows: of a destination, a source, a state, a reason, a time. Newest first, by id.
+"""Pages of delivery rows, replays' own left out: by destination, source, state, reason, time. Newest first, by id.
 
 Each connection's rows of each state are read from an index and merged, so that a page costs what it shows, with a
 thousand connections and a million dead letters too. Must never count or sort a table.
@@ -15,7 +15,7 @@ from rudderproj.db import SET_LOCAL_FROM_INDEXES
 _PAGE = """
 SELECT d.id FROM destinations_connection c CROSS JOIN unnest(%(states)s) wanted (state) CROSS JOIN LATERAL (
     SELECT d.id FROM destinations_delivery d
-    WHERE d.connection_id = c.id AND d.state = wanted.state AND d.id < %(before)s
+    WHERE d.connection_id = c.id AND d.state = wanted.state AND d.replay = 0 AND d.id < %(before)s
         AND (%(reason)s IS NULL OR d.reason = %(reason)s)
         AND (%(since)s IS NULL OR d.updated_at >= %(since)s) AND (%(until)s IS NULL OR d.updated_at <= %(until)s)
     ORDER BY d.id DESC LIMIT %(limit)s

@@ -36,7 +36,7 @@ SELECT e.n, c.id, s.name, d.id, d.name, d.type, c.start_xid,
     (SELECT coalesce(jsonb_agg(tried ORDER BY at), '[]') FROM (
         SELECT a.at, jsonb_build_array(a.at, a.status, a.outcome, a.error, a.response, a.duration_ms) AS tried
         FROM destinations_attempt a
-        WHERE a.connection_id = c.id AND a.xid = e.xid AND a.position = e.position
+        WHERE a.connection_id = c.id AND a.xid = e.xid AND a.position = e.position AND a.replay = 0
         ORDER BY a.id DESC LIMIT {SHOWN_TRIES}) latest),
     CASE WHEN EXISTS (SELECT FROM destinations_destinationaction a
                       WHERE a.destination_id = d.id AND a.snapshot IS NOT NULL) THEN l.lane_id END
@@ -47,7 +47,8 @@ JOIN ingest_source s ON s.id = c.source_id
 JOIN destinations_destination d ON d.id = c.destination_id
 JOIN destinations_health h ON h.destination_id = d.id
 JOIN destinations_effective_lane l ON l.connection_id = c.id AND l.number = e.lane
-LEFT JOIN destinations_delivery r ON r.connection_id = c.id AND r.xid = e.xid AND r.position = e.position
+LEFT JOIN destinations_delivery r
+    ON r.connection_id = c.id AND r.xid = e.xid AND r.position = e.position AND r.replay = 0
     AND r.replay = 0
 ORDER BY e.n, d.name
 """

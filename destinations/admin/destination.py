@@ -8,11 +8,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from destinations import actions, registry
+from destinations import actions, configure, registry
 from destinations.apply.shape import read_event_filter, read_retry
 from destinations.apply.wanted import InputError
 from destinations.models import Connection, Destination
-from destinations.schema import MASK
 from rudderproj.admin_parts import FastAdmin, TabularInline, label, shortened
 
 
@@ -43,13 +42,10 @@ class DestinationForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if "type" in cleaned and "config" in cleaned:
-            schema = registry.schema(cleaned["type"])
-            config = schema.unmask(cleaned["config"], self.stored_config())
-            problems = [f"{path}: {problem}" if path else problem for path, problem in schema.validate(config)]
-            if not problems and MASK in schema.secrets(config):
-                problems = [f"{MASK} stands where no secret is stored: enter it again"]
+            config, problems = configure.checked(cleaned["type"], cleaned["config"], self.stored_config())
             if problems:
-                self.add_error("config", ValidationError(problems))
+                told = [f"{path}: {problem}" if path else problem for path, problem in problems]
+                self.add_error("config", ValidationError(told))
             else:
                 cleaned["config"] = config
         return cleaned
@@ -98,10 +94,9 @@ class DestinationAdmin(FastAdmin):
 
     @admin.display(description="config")
     def shown_config(self, row: Destination) -> str:
-        known = row.type in registry.types()
         if row.config_problem:
             return f"cannot be read: {row.config_problem}"
-        return str(registry.schema(row.type).mask(row.config))[:200] if known else MASK
+        return str(configure.masked(row.type, row.config))[:200]
 
     @admin.display
     def last_error(self, row: Destination) -> str:

@@ -110,7 +110,9 @@ class AttemptsView(ApiView):
     @extend_schema(operation_id="list_attempts", parameters=[IdQuery], responses=paged(AttemptOut))
     def get(self, request: Request, pk: int) -> Response:
         row = _delivery(pk)
-        rows = Attempt.objects.filter(connection=row.connection_id, xid=row.xid, position=row.position)
+        rows = Attempt.objects.filter(
+            connection=row.connection_id, xid=row.xid, position=row.position, replay=row.replay
+        )
         found, cursor = rows_after(rows, asked(request, IdQuery), newest_first=True)
         return Response(page(AttemptOut(found, many=True).data, cursor))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -47,6 +47,7 @@ class DestinationOut(serializers.Serializer[Any]):
     type = serializers.CharField()
     enabled = serializers.BooleanField()
     config = serializers.SerializerMethodField()
+    config_problem = serializers.CharField(help_text="why the configuration cannot be decrypted; empty when it can")
     rate_limit = serializers.IntegerField(allow_null=True, help_text="events a second; null: no limit")
     max_concurrency = serializers.IntegerField(allow_null=True, help_text="requests in flight; null: the default")
     retry = RetryShape()
@@ -54,6 +55,7 @@ class DestinationOut(serializers.Serializer[Any]):
     created_at = MomentField()
     health = HealthOut()
 
+    @extend_schema_field({"type": "object", "additionalProperties": True})
     def get_config(self, row: Destination) -> dict[str, Any]:
         shown = configure.masked(row.type, row.config)
         return shown if isinstance(shown, dict) else {}

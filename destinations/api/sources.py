@@ -1,5 +1,6 @@
 """/sources: the sending applications. A write key is shown to who makes it, and not again."""
 
+from datetime import timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -9,10 +10,13 @@ from rest_framework.response import Response
 
 from destinations.api.base import ApiView, Scope
 from destinations.api.paging import IdQuery, asked, page, row_or_404, rows_after
+from destinations.api.problems import Conflict
 from destinations.api.shapes import MOST_INTEGER, MomentField, Shape, StrictBoolean, StrictInteger, TidyField
 from destinations.api.writing import body, paged, saved
-from ingest.keys import new_write_key
+from ingest import keys
 from ingest.models import Source
+
+MOST_VALID_SECONDS = 366 * 86400
 
 
 class SourceOut(serializers.Serializer[Any]):
@@ -24,6 +28,9 @@ class SourceOut(serializers.Serializer[Any]):
     rate_limit = serializers.IntegerField(allow_null=True, help_text="requests a second; null: no limit")
     user_key = serializers.ChoiceField(Source.UserKey.choices, help_text="which id comes first as the user key")
     created_at = MomentField()
+    previous_key_valid_until = MomentField(
+        allow_null=True, help_text="how long the key before the last rotation is accepted"
+    )
 
 
 class NewSourceOut(SourceOut):
@@ -48,6 +55,12 @@ class NewSource(SourceChange):
     write_key = TidyField(max_length=200, required=False)
 
 
+class Rotation(Shape):
+    """How long the key that is replaced stays valid, while clients change over."""
+
+    valid_for_seconds = StrictInteger(min_value=0, max_value=MOST_VALID_SECONDS, default=86400)
+
+
 class SourcesView(ApiView):
     """All sources."""
 
@@ -61,7 +74,7 @@ class SourcesView(ApiView):
     @extend_schema(operation_id="create_source", request=NewSource, responses={201: NewSourceOut})
     def post(self, request: Request) -> Response:
         values = body(request, NewSource)
-        source = saved(Source(**{"write_key": new_write_key()} | values), None)
+        source = saved(Source(**{"write_key": keys.new_write_key()} | values), None)
         return Response(NewSourceOut(source).data, status=201)
 
 
@@ -78,6 +91,33 @@ class SourceView(ApiView):
     def patch(self, request: Request, pk: int) -> Response:
         values: dict[str, Any] = body(request, SourceChange)
         return Response(SourceOut(saved(_source(pk), values)).data)
+
+
+class RotateKeyView(ApiView):
+    """Give a source a new write key, shown in the answer."""
+
+    scopes = {"POST": Scope.SOURCES_WRITE}
+
+    @extend_schema(operation_id="rotate_write_key", request=Rotation, responses=NewSourceOut)
+    def post(self, request: Request, pk: int) -> Response:
+        values = body(request, Rotation)
+        valid_for = timedelta(seconds=values["valid_for_seconds"])
+        if keys.rotate(pk, _source(pk).write_key, valid_for, self.actor) is None:
+            raise Conflict("somebody else is rotating this key")
+        return Response(NewSourceOut(_source(pk)).data)
+
+
+class EndPreviousKeyView(ApiView):
+    """Refuse the previous write key from now on."""
+
+    scopes = {"POST": Scope.SOURCES_WRITE}
+
+    @extend_schema(operation_id="end_previous_write_key", request=Shape, responses=SourceOut)
+    def post(self, request: Request, pk: int) -> Response:
+        body(request, Shape)
+        _source(pk)
+        keys.end_previous(pk, self.actor)
+        return Response(SourceOut(_source(pk)).data)
 
 
 def _source(pk: int) -> Source:

@@ -62,6 +62,19 @@ def test_a_source_is_changed_in_what_is_named_only(api: Api, source: Source) -> 
     assert (source.write_key, source.enabled) == ("the-write-key", False)
 
 
+def test_a_write_key_is_rotated_and_the_old_one_ended(api: Api, source: Source) -> None:
+    status, made = api.post(f"sources/{source.pk}/rotate-key", {"valid_for_seconds": 60})
+    source.refresh_from_db()
+    assert (status, made["write_key"]) == (200, source.write_key)
+    assert source.write_key != "the-write-key"
+    assert source.previous_write_key == "the-write-key"
+    assert made["previous_key_valid_until"].endswith("Z")
+    assert api.post("sources", {"name": "thief", "write_key": "the-write-key"})[0] == 409
+    status, ended = api.post(f"sources/{source.pk}/end-previous-key", {})
+    assert (status, ended["previous_key_valid_until"]) == (200, None)
+    assert api.post("sources/0/rotate-key", {})[0] == 404
+
+
 def test_names_and_keys_that_are_taken_are_a_conflict(api: Api, source: Source) -> None:
     assert api.post("sources", {"name": "web"})[1]["detail"] == "the name is taken"
     assert api.post("sources", {"name": "x", "write_key": "the-write-key"})[0] == 409

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("destinations", "0008_delivery_of_message"),
+        ("destinations", "0011_lanes_of_replays"),
     ]
 
     operations = [
