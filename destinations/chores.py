@@ -2,16 +2,20 @@
 
 from django.conf import settings
 
+from destinations import retention
 from rudderproj import upkeep
 from rudderproj.pruning import Pruning, days
 
 
 def register() -> None:
     """Called once, when the app is ready."""
+    retention.register()
     env = settings.ENV
     finished = days(env["RETENTION_DELIVERY_DAYS"])
     upkeep.register(_rows(finished, "state IN ('delivered', 'skipped')").chore("finished_deliveries_pruned"))
     upkeep.register(_rows(days(env["RETENTION_DEAD_LETTER_DAYS"]), "state = 'aborted'").chore("dead_letters_pruned"))
+    skips = Pruning("destinations_retentionskip", "at", days(env["RETENTION_HISTORY_DAYS"]))
+    upkeep.register(skips.chore("retention_skips_pruned"))
     attempts = Pruning("destinations_attempt", "at", days(env["RETENTION_ATTEMPT_DAYS"]))
     upkeep.register(attempts.chore("attempts_pruned"))
 

@@ -6,6 +6,7 @@ Lanes, claims and checkpoints are changed only by destinations.lanes and destina
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from destinations.records import RetentionSkip as RetentionSkip
 from ingest.models import LANES, Source
 from rudderproj.secrets_field import EncryptedJSONField, reason_unreadable
 
@@ -348,6 +349,8 @@ class Delivery(models.Model):
             models.Index(name="delivery_of_message", fields=["message_id"]),
             # destinations.letters: a connection's rows in a state, newest first
             models.Index(name="delivery_listed", fields=["connection", "state", "id"]),
+            # destinations.needed: whether rows still need a day of the log
+            models.Index(name="delivery_owed_day", fields=["day"], condition=models.Q(state__in=["failed", "waiting"])),
         ]
 
 

@@ -6,11 +6,15 @@ Must stay under two seconds at any size of the log, also when nobody rolled up t
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+from django.db import connection
+
 from alerts import modes, processes
 from alerts.models import Process
 from destinations import tallies
 from destinations.models import Connection, Destination
 from destinations.tallies import Counts
+from ingest import retention
 
 RESTART_THRESHOLD, RESTART_WINDOW_SECONDS = 5, 300
 
@@ -31,6 +35,7 @@ def snapshot() -> dict[str, Any]:
             ],
             "connections": [_connection(row, counts[row.pk]) for row in connections],
             "incidents": [],
+            "retention": _retention(),
         }
 
 
@@ -86,6 +91,19 @@ def _connection(row: Connection, counts: Counts) -> dict[str, Any]:
         "filtered": counts.filtered,
         "skipped": counts.skipped,
         "difference": counts.difference,
+    }
+
+
+def _retention() -> dict[str, Any]:
+    """How long the log is kept, and who is owed events that are about to go or are kept longer for its sake."""
+    raw: Any = connection  # its cursors do as well, and raise Django's errors
+    return {
+        "days": settings.ENV["RETENTION_DAYS"],
+        "policy": settings.ENV["RETENTION_POLICY"],
+        "needed": [
+            {"day": str(need.day), "by": need.by, "because": need.because, "goes_on": str(retention.goes_on(need.day))}
+            for need in retention.nearing(raw)
+        ],
     }
 
 

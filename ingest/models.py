@@ -119,6 +119,7 @@ class Milestone(models.Model):
     xid = models.BigIntegerField()
     accepted = models.BigIntegerField()  # events of the source below xid
     by_lane = ArrayField(models.BigIntegerField(), size=LANES)
+    day = models.DateField()  # when it was made: no event below xid is of a later day
 
 
 class RejectedEvent(models.Model):

@@ -4,6 +4,8 @@ Below the horizon nothing is added any more, so a tally is a fact and not an est
 or from two processes gives the same numbers. Must never count above the horizon.
 """
 
+from datetime import date
+
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from ingest.models import LANES
@@ -39,13 +41,27 @@ WITH old AS MATERIALIZED (
     WHERE t.source_id = %(source)s AND t.through_xid = old.through_xid AND (fresh.events > 0 OR old.day < today)
     RETURNING t.source_id, t.through_xid, t.accepted, t.by_lane, fresh.events
 ), milestone AS (
-    INSERT INTO ingest_milestone (source_id, xid, accepted, by_lane)
-    SELECT source_id, through_xid, accepted, by_lane FROM rolled
+    INSERT INTO ingest_milestone (source_id, xid, accepted, by_lane, day)
+    SELECT source_id, through_xid, accepted, by_lane, today FROM rolled, upto
     WHERE accepted - coalesce(
         (SELECT max(accepted) FROM ingest_milestone m WHERE m.source_id = %(source)s), 0) >= %(spacing)s
     ON CONFLICT DO NOTHING
 )
 SELECT events FROM rolled
+"""
+
+# Whether an event of a day is in no tally yet.
+_UNTALLIED = f"""
+SELECT 1 FROM ingest_tally t CROSS JOIN generate_series(0, {LANES - 1}) hash
+WHERE (SELECT 1 FROM ingest_event e
+       WHERE e.source_id = t.source_id AND e.lane = hash AND e.day = %s AND e.xid >= t.through_xid LIMIT 1) IS NOT NULL
+LIMIT 1
+"""
+
+# The last one of a source stays: the next is made so many events after it.
+_PRUNE = """
+DELETE FROM ingest_milestone m WHERE m.day < %s
+    AND m.xid < (SELECT max(last.xid) FROM ingest_milestone last WHERE last.source_id = m.source_id)
 """
 
 
@@ -67,3 +83,17 @@ def roll_up_all(raw: Connection) -> int:
     with raw.cursor() as cursor:
         cursor.execute("SELECT source_id FROM ingest_tally ORDER BY source_id")
         return sum(roll_up(raw, row[0]) for row in cursor.fetchall())
+
+
+def covers(raw: Connection, day: date) -> bool:
+    """Whether the tallies hold every event of this day, which must be over: then counting does without it."""
+    with raw.cursor() as cursor:
+        cursor.execute(_UNTALLIED, [day])
+        return cursor.fetchone() is None
+
+
+def prune_milestones(raw: Connection, oldest: date) -> int:
+    """Delete milestones from before the log's oldest day: no event that is still counted lies before them."""
+    with raw.cursor() as cursor:
+        cursor.execute(_PRUNE, [oldest])
+        return int(cursor.rowcount)

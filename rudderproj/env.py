@@ -110,6 +110,14 @@ VARIABLES = (
     Variable("RETRY_ATTEMPTS", "3", v.positive, "an event is given up only after this many attempts and the window"),
     Variable("RETRY_BASE_SECONDS", "1", v.seconds, "first retry delay at most; doubles with each attempt, full jitter"),
     Variable("RETRY_MAX_SECONDS", "300", v.seconds, "largest retry delay"),
+    Variable("RETENTION_DAYS", "30", v.days, "how long events are kept; whole days are dropped"),
+    Variable(
+        "RETENTION_POLICY",
+        "keep",
+        v.choice("keep", "drop"),
+        "a day that is too old but holds events still owed: `keep` it, or give them up and `drop` it",
+    ),
+    Variable("RETENTION_WARNING_DAYS", "3", v.days, "days before its end that a day still owed is warned about"),
     Variable("RETENTION_REJECTED_DAYS", "30", v.days, "how long rejected events are kept"),
     Variable("RETENTION_ATTEMPT_DAYS", "30", v.days, "how long attempts are kept"),
     Variable(

@@ -70,7 +70,7 @@ def test_each_kind_of_row_goes_at_its_own_age(source: Source, link: Link) -> Non
     done = upkeep.run(due_only=False)
 
     assert done is not None
-    assert {name: count for name, count in done.items() if name.endswith("pruned")} == {
+    assert {name: count for name, count in done.items() if count and name.endswith("pruned")} == {
         "rejected_events_pruned": 1,
         "finished_deliveries_pruned": 2,
         "dead_letters_pruned": 1,

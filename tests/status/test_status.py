@@ -226,6 +226,7 @@ def test_the_object_has_the_documented_fields(link: Link) -> None:
             }
         ],
         "incidents": [],
+        "retention": {"days": 30, "policy": "keep", "needed": []},
     }
 
 

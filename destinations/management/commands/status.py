@@ -22,6 +22,11 @@ _CONNECTION = (
     *("aborted", "filtered", "skipped", "difference"),
 )
 
+_AT_ITS_END = {
+    "keep": "it is kept, and so is what follows it",
+    "drop": "they are given up then",
+}
+
 
 class Command(BaseCommand):
     """Print the status."""
@@ -44,3 +49,9 @@ class Command(BaseCommand):
         self.stdout.write(f"mode: {mode['mode']} since {mode['since']} {mode['actor']} {mode['reason']}".rstrip())
         for title, columns in (("processes", _PROCESS), ("destinations", _DESTINATION), ("connections", _CONNECTION)):
             self.stdout.write(f"\n{title}:\n" + "\n".join(table(columns, found[title])))
+        kept = found["retention"]
+        for need in kept["needed"]:
+            self.stdout.write(
+                f"\n{need['by']} is owed events of {need['day']} ({need['because']}), which is too old on"
+                f" {need['goes_on']}: {_AT_ITS_END[kept['policy']]}"
+            )
