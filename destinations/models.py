@@ -376,6 +376,24 @@ class Attempt(models.Model):
         ]
 
 
+class Trial(models.Model):
+    """A test event that an operator had sent to a destination, and what came of it. Nothing else counts it."""
+
+    destination = models.ForeignKey(Destination, on_delete=models.CASCADE)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)  # by the worker that sends it: only once
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=10, blank=True)  # of outcome.Outcome; "unsent" when nothing could be sent
+    reason = models.TextField(blank=True)
+    request = models.JSONField(null=True)  # secrets masked
+    response = models.JSONField(null=True)  # capped, secrets masked
+    duration_ms = models.IntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"test event for {self.destination}"
+
+
 class Sweep(models.Model):
     """One row: when the last sweep began, so that many askers make one sweep a second."""
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from destinations import registry
 from destinations.control import Control
@@ -54,9 +55,13 @@ class Sender:
         """The request for an event. Raises BuildError with the reason when there can be none."""
         if owed.payload is None or owed.event is None:
             raise BuildError("the log no longer has the payload")
-        context = BuildContext(self._clock(), owed.message_id, owed.attempts + 1)
+        return self.request_for(owed.payload, owed.event, owed.message_id, owed.attempts + 1)
+
+    def request_for(self, payload: str, event: dict[str, Any], message_id: str, attempt: int) -> Request:
+        """The request for an event, as text and parsed. Raises BuildError with the reason when there can be none."""
+        context = BuildContext(self._clock(), message_id, attempt)
         try:
-            return self._plugin.build(owed.payload, owed.event, self._control.config, context)
+            return self._plugin.build(payload, event, self._control.config, context)
         except BuildError:
             raise
         except Exception as error:

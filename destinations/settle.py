@@ -172,8 +172,8 @@ class Settler:
                 attempts=owed.attempts + (failure is not None),
                 first_failed_at=owed.first_failed_at,
                 payload=owed.payload,
-                request=failure and _masked_request(failure.request, self.mask),
-                response=failure and _masked_answer(failure.answer, self.mask),
+                request=failure and masked_request(failure.request, self.mask),
+                response=failure and masked_answer(failure.answer, self.mask),
             )
         )
 
@@ -209,11 +209,12 @@ def _row(owed: Owed, state: str, reason: str, **values: Any) -> Row:
     )
 
 
-def _masked_request(request: Request, mask: Callable[[str], str]) -> str:
+def masked_request(request: Request, mask: Callable[[str], str]) -> str:
     """JSON; the body is left out, since the dead letter keeps the payload."""
     headers = [[name, mask(value)] for name, value in request.headers]
     return orjson.dumps({"method": request.method, "url": mask(request.url), "headers": headers}).decode()
 
 
-def _masked_answer(answer: Answer, mask: Callable[[str], str]) -> str:
+def masked_answer(answer: Answer, mask: Callable[[str], str]) -> str:
+    """JSON; status None: there was no answer, for the reason in `error`."""
     return orjson.dumps({"status": answer.status, "error": mask(answer.error), "body": mask(answer.body)}).decode()

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import DatabaseError
 
-from destinations import history, stopping
+from destinations import history, stopping, trial
 from destinations.doorbell import BROKER_AWAY, LINK
 from destinations.forward import forward as run_links
 from destinations.sweep import sweep as run_sweep
@@ -42,6 +42,12 @@ def sample() -> None:
         history.sample()
     except DatabaseError as error:
         log.warning("sample.failed", error=str(error).strip())
+
+
+@shared_task(name=trial.TASK)
+def send_test_event(trial_id: int) -> None:
+    """Send a test event that an operator asked for."""
+    trial.run(trial_id)
 
 
 @worker_ready.connect
