@@ -24,8 +24,8 @@ from destinations.retry import RetryPolicy
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import Settler
 from destinations.shift import Shift
+from ingest import home
 from ingest.models import LANES
-from rudderproj import db
 from rudderproj.http import HttpClient
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Forwarder:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-        self._database = Database(lambda: db.connect("link", STATEMENT_SECONDS))
+        self._database = Database(lambda: home.connect("link", STATEMENT_SECONDS))
         self._client = HttpClient(settings.ENV["EGRESS_ALLOW"])
         self._shift: Shift | None = None
         self._given_up: set[int] = set()  # claims of ours that nothing uses any more, for the database to hear of

@@ -17,10 +17,9 @@ from django.conf import settings
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from ingest import partitions
+from ingest import home, partitions
 from ingest.signals import events_stored
 from ingest.statements import CommitUnconfirmed, NewEvent, Rejection, insert_events, insert_rejections
-from rudderproj import db
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +154,7 @@ class Writer:
         if time.monotonic() < self._away_until:
             raise LogUnavailable("database away")
         try:
-            self._raw = db.connect("event log", settings.ENV["INGEST_COMMIT_TIMEOUT_SECONDS"])
+            self._raw = home.connect("event log", settings.ENV["INGEST_COMMIT_TIMEOUT_SECONDS"])
         except psycopg2.Error:
             self._away_until = time.monotonic() + RETRY_CONNECT_SECONDS
             raise

@@ -38,7 +38,8 @@ WITH old AS MATERIALIZED (
     UPDATE ingest_tally t SET through_xid = upto.xid, accepted = t.accepted + fresh.events, by_lane = fresh.by_lane,
         day = CASE WHEN upto.xid = pg_snapshot_xmin(pg_current_snapshot())::text::bigint THEN today ELSE t.day END
     FROM fresh, upto, old
-    WHERE t.source_id = %(source)s AND t.through_xid = old.through_xid AND (fresh.events > 0 OR old.day < today)
+    WHERE t.source_id = %(source)s AND t.through_xid = old.through_xid AND upto.xid >= old.through_xid
+        AND (fresh.events > 0 OR old.day < today)
     RETURNING t.source_id, t.through_xid, t.accepted, t.by_lane, fresh.events
 ), milestone AS (
     INSERT INTO ingest_milestone (source_id, xid, accepted, by_lane, day)

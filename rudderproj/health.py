@@ -27,6 +27,7 @@ NO_ANSWER = "database does not answer"
 _COMMIT = "SELECT current_setting('transaction_read_only'), pg_logical_emit_message(true, 'rudderproj.health', '')"
 
 _probes: dict[str, Callable[[], str]] = {}
+_doubts: list[Callable[[Connection], str]] = []
 
 
 def register(name: str, probe: Callable[[], str]) -> None:
@@ -35,6 +36,11 @@ def register(name: str, probe: Callable[[], str]) -> None:
     Called in the watch's thread, at most once a second. An exception keeps the last answer.
     """
     _probes[name] = probe
+
+
+def doubt(ask: Callable[[Connection], str]) -> None:
+    """Have `ask` look at a database just connected to: why no event may be stored there, empty if it may."""
+    _doubts.append(ask)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,9 @@ class Watch:
         try:
             if self._raw is None or self._raw.closed:
                 self._raw = db.connect("health", ANSWER_SECONDS)
+                if reason := next(filter(None, (ask(self._raw) for ask in _doubts)), None):
+                    self._raw.close()
+                    return reason
             self._raw.notices.clear()
             with self._raw.cursor() as cursor:
                 cursor.execute(_COMMIT)
