@@ -16,6 +16,6 @@ ALTER FUNCTION ingest_events_are_foreign() RENAME TO ingest_log_is_foreign;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("destinations", "0013_retention"), ("ingest", "0009_foreign_log")]
+    dependencies = [("destinations", "0014_trials"), ("ingest", "0009_foreign_log")]
 
     operations = [migrations.RunSQL(ALSO_LANES, WITHOUT_LANES)]
