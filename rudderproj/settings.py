@@ -125,6 +125,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "POSTPROCESSING_HOOKS": ["destinations.api.openapi.add_problems"],
+    "COMPONENT_SPLIT_PATCH": False,  # what may be left out of a change is said by its own shape
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 LOGGING_CONFIG = "rudderproj.logs.configure"

@@ -6,13 +6,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from destinations import registry
-from destinations.api.shapes import MOST_INTEGER, Shape, StrictInteger, StrictText
+from destinations.api.shapes import MOST_INTEGER, EventNameField, Shape, StrictInteger
 from destinations.apply.shape import read_event_filter, read_retry
 from destinations.apply.wanted import InputError
 
 # What destinations.schema adds to JSON Schema, as far as a pattern can say it.
 _FORMATS = {
-    "url": {"format": "uri", "pattern": r"^https?://[a-zA-Z0-9]"},
+    "url": {"pattern": r"^https?://[a-zA-Z0-9]"},
     "signing_secret": {"pattern": r"^(whsec_)?[A-Za-z0-9+/]{22,}={0,2}$"},
 }
 _KEPT = ("type", "description", "properties", "required", "items", "enum", "pattern", "minimum", "maximum")
@@ -78,8 +78,8 @@ class RetryShape(Shape):
 class EventFilterShape(Shape):
     """Names of track events: only these (`allow`), or all but these (`deny`)."""
 
-    allow = serializers.ListField(child=StrictText(), required=False)
-    deny = serializers.ListField(child=StrictText(), required=False)
+    allow = serializers.ListField(child=EventNameField(), required=False)
+    deny = serializers.ListField(child=EventNameField(), required=False)
 
     def validate(self, attrs: Any) -> Any:
         return _read(read_event_filter, attrs, "event_filter")

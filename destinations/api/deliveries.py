@@ -11,7 +11,7 @@ from destinations import letters
 from destinations.api.base import ApiView, Scope
 from destinations.api.events import RangeQuery, TryOut
 from destinations.api.paging import MOST_ID, IdQuery, asked, page, row_or_404, rows_after
-from destinations.api.shapes import MomentField
+from destinations.api.shapes import MomentField, StrictText
 from destinations.api.writing import paged
 from destinations.models import Attempt, Delivery
 
@@ -58,9 +58,7 @@ class LetterQuery(IdQuery, RangeQuery):
     destination = serializers.IntegerField(
         min_value=0, max_value=MOST_ID, required=False, help_text="id of a destination"
     )
-    reason = serializers.CharField(
-        max_length=2000, trim_whitespace=False, required=False, help_text="the whole reason, such as `HTTP 400`"
-    )
+    reason = StrictText(max_length=2000, min_length=1, required=False, help_text="the whole reason, such as `HTTP 400`")
 
 
 class DeliveryQuery(LetterQuery):

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from destinations import trace
 from destinations.api.base import ApiView, Scope
 from destinations.api.paging import IdQuery, asked, page, rows_after
-from destinations.api.shapes import MomentField, Shape
+from destinations.api.shapes import MomentField, Shape, StrictText
 from destinations.api.writing import paged
 from destinations.fate import State
 from ingest.history import Asked, Place
@@ -88,8 +88,8 @@ class RangeQuery(Shape):
 class EventQuery(RangeQuery):
     """With a message id all events that have it; otherwise a walk through the log, newest first."""
 
-    message_id = serializers.CharField(max_length=_MOST_TEXT, trim_whitespace=False, required=False)
-    user = serializers.CharField(max_length=_MOST_TEXT, trim_whitespace=False, required=False, help_text="a user key")
+    message_id = StrictText(max_length=_MOST_TEXT, min_length=1, required=False)
+    user = StrictText(max_length=_MOST_TEXT, min_length=1, required=False, help_text="a user key")
     limit = serializers.IntegerField(min_value=1, max_value=MOST_EVENTS, default=50)
     cursor = serializers.RegexField(PLACE, required=False, help_text="`next` of the page before")
 
@@ -97,7 +97,7 @@ class EventQuery(RangeQuery):
 class RejectedQuery(IdQuery, RangeQuery):
     """Rejected events, newest first."""
 
-    message_id = serializers.CharField(max_length=_MOST_TEXT, trim_whitespace=False, required=False)
+    message_id = StrictText(max_length=_MOST_TEXT, min_length=1, required=False)
 
 
 class EventsView(ApiView):

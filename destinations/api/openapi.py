@@ -53,10 +53,13 @@ class Bearer(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
 
 
 def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """drf-spectacular's postprocessing hook: every operation's errors, and the scope that it needs."""
-    result["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
+    """drf-spectacular's postprocessing hook: every operation's errors, and that bodies take no unknown fields."""
+    schemas = result["components"].setdefault("schemas", {})
+    schemas["Problem"] = _PROBLEM
+    schemas["EventFilterShape"]["maxProperties"] = 1  # allow or deny
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
+            _close(operation.get("requestBody", {}), schemas)
             told = dict(_ALWAYS)
             if "{" in path or method == "post":
                 told["404"] = _OF_SOME["404"]
@@ -65,6 +68,20 @@ def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             for status, description in told.items():
                 operation["responses"].setdefault(status, _answer(status, description))
     return result
+
+
+def _close(node: Any, schemas: dict[str, Any]) -> None:
+    """Shut every component that a request's body is made of."""
+    if isinstance(node, list):
+        for inner in node:
+            _close(inner, schemas)
+    elif isinstance(node, dict):
+        for inner in node.values():
+            _close(inner, schemas)
+        component = schemas.get(str(node.get("$ref", "")).rpartition("/")[2])
+        if component and component.get("type") == "object" and "additionalProperties" not in component:
+            component["additionalProperties"] = False
+            _close(component, schemas)
 
 
 def _answer(status: str, description: str) -> dict[str, Any]:

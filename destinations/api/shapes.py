@@ -29,18 +29,36 @@ class Shape(serializers.Serializer):  # type: ignore[type-arg]
         return super().to_internal_value(data)
 
 
-class TidyField(serializers.RegexField):
-    """A name or key: text without spaces around it or control characters."""
+class StrictText(serializers.RegexField):
+    """Text; numbers are not taken for it, spaces around it stay, and NUL, which no column holds, is refused."""
 
-    default_error_messages = {"invalid": "expected text without spaces around it or control characters"}
+    default_error_messages = {"invalid": "expected text without NUL"}
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(TIDY, trim_whitespace=False, **kwargs)
+    def __init__(self, pattern: str = r"^[^\x00]*$", **kwargs: Any) -> None:
+        super().__init__(pattern, trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise serializers.ValidationError("expected text")
         return super().to_internal_value(data)
+
+
+class TidyField(StrictText):
+    """A name or key: text without spaces around it or control characters."""
+
+    default_error_messages = {"invalid": "expected text without spaces around it or control characters"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(TIDY, **kwargs)
+
+
+class EventNameField(StrictText):
+    """Name of a track event: there must be something to see in it."""
+
+    default_error_messages = {"invalid": "expected a name"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"^[^\x00]*[^\s\x00][^\x00]*$", **kwargs)
 
 
 class StrictBoolean(serializers.BooleanField):
@@ -58,18 +76,6 @@ class StrictInteger(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
             raise serializers.ValidationError("expected a whole number")
-        return super().to_internal_value(data)
-
-
-class StrictText(serializers.CharField):
-    """Text of the body; numbers are not taken for it, and spaces around it stay."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            raise serializers.ValidationError("expected text")
         return super().to_internal_value(data)
 
 
