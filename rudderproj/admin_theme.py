@@ -96,5 +96,6 @@ UNFOLD = {
     "COLORS": {"primary": _BLUE},
     "ENVIRONMENT": "rudderproj.admin_theme.environment",
     "GLOBAL_CALLBACK": "alerts.banner.context",
+    "DASHBOARD_CALLBACK": "destinations.admin.dashboard.context",
     "SIDEBAR": {"navigation": NAVIGATION},
 }
