@@ -22,6 +22,7 @@ from rudderproj import db
 log = structlog.get_logger(__name__)
 
 ROLL_UP_SECONDS = 30.0  # of one statement
+MAX_XID, MAX_POSITION = 2**63 - 1, 2**31 - 1
 
 # Events of each lane of each source that no tally includes yet.
 _TAIL = f"""
@@ -52,47 +53,64 @@ FROM destinations_effective_lane l LEFT JOIN destinations_recovery r ON r.connec
 GROUP BY l.connection_id
 """
 
-# Behind an old cursor: up to the next milestone event by event, from there to the tally by difference, then the tail.
+# Only lanes with something after their cursor are looked at, and cursors at one place once for all connections. From a
+# cursor events are counted one by one to the next cursor or milestone, whichever comes first: no event twice, however
+# many cursors there are. From the milestone to the tally it is a difference, then comes the tail.
 _PENDING = f"""
 WITH {_TAIL},
-lanes AS MATERIALIZED (
-    SELECT l.*, c.source_id, t.through_xid, t.by_lane[l.number + 1] AS tallied,
-        coalesce(next.xid, t.through_xid) AS counted_to,
-        (coalesce(next.by_lane, t.by_lane))[l.number + 1] AS counted_off
+newest AS MATERIALIZED (
+    SELECT t.source_id, hash AS number, e.xid, e.position
+    FROM ingest_tally t CROSS JOIN generate_series(0, {LANES - 1}) hash CROSS JOIN LATERAL (
+        SELECT e.xid, e.position FROM ingest_event e WHERE e.source_id = t.source_id AND e.lane = hash
+        ORDER BY e.xid DESC, e.position DESC LIMIT 1
+    ) e
+),
+behind AS MATERIALIZED (
+    SELECT l.connection_id, c.source_id, l.number, l.xid, l.position, l.day, l.beyond
     FROM destinations_effective_lane l
     JOIN destinations_connection c ON c.id = l.connection_id
-    JOIN ingest_tally t ON t.source_id = c.source_id
+    JOIN newest n ON n.source_id = c.source_id AND n.number = l.number AND (n.xid, n.position) > (l.xid, l.position)
+),
+place AS MATERIALIZED (
+    SELECT p.*,
+        CASE WHEN p.xid < t.through_xid THEN coalesce(next.xid, t.through_xid) ELSE {MAX_XID} END AS counted_to,
+        CASE WHEN p.xid < t.through_xid THEN t.by_lane[p.number + 1] - (coalesce(next.by_lane, t.by_lane))[p.number + 1]
+            + (SELECT tail.events FROM tail WHERE tail.source_id = p.source_id AND tail.lane = p.number)
+        ELSE 0 END - jsonb_array_length(p.beyond) AS besides
+    FROM (SELECT DISTINCT source_id, number, xid, position, day, beyond FROM behind) p
+    JOIN ingest_tally t ON t.source_id = p.source_id
     LEFT JOIN LATERAL (
         SELECT m.xid, m.by_lane FROM ingest_milestone m
-        WHERE m.source_id = c.source_id AND m.xid > l.xid ORDER BY m.xid LIMIT 1
+        WHERE m.source_id = p.source_id AND m.xid > p.xid ORDER BY m.xid LIMIT 1
     ) next ON true
 ),
-counted AS (
-    SELECT l.connection_id, l.lane_id, CASE
-        WHEN l.xid < l.through_xid THEN
-            (SELECT count(*) FROM ingest_event e
-             WHERE e.source_id = l.source_id AND e.lane = l.number AND e.day >= l.day - 1
-                AND (e.xid, e.position) > (l.xid, l.position) AND e.xid < l.counted_to)
-            + l.tallied - l.counted_off
-            + (SELECT tail.events FROM tail WHERE tail.source_id = l.source_id AND tail.lane = l.number)
-        ELSE
-            (SELECT count(*) FROM ingest_event e
-             WHERE e.source_id = l.source_id AND e.lane = l.number AND e.day >= l.day - 1
-                AND (e.xid, e.position) > (l.xid, l.position))
-        END - jsonb_array_length(l.beyond) AS events
-    FROM lanes l
+stretch AS MATERIALIZED (
+    SELECT p.*, (
+        SELECT count(*) FROM ingest_event e
+        WHERE e.source_id = p.source_id AND e.lane = p.number AND e.day >= p.day - 1
+            AND (e.xid, e.position) > (p.xid, p.position) AND (e.xid, e.position) <= (p.to_xid, p.to_position)
+    ) AS events
+    FROM (
+        SELECT *, lead(xid, 1, counted_to - 1) OVER following AS to_xid,
+            lead(position, 1, {MAX_POSITION}) OVER following AS to_position
+        FROM place WINDOW following AS (PARTITION BY source_id, number, counted_to ORDER BY xid, position)
+    ) p
+),
+counted AS MATERIALIZED (
+    SELECT s.*, besides + sum(events) OVER (
+        PARTITION BY source_id, number, counted_to ORDER BY xid DESC, position DESC) AS pending, (
+        SELECT e.received_at FROM ingest_event e
+        WHERE e.source_id = s.source_id AND e.lane = s.number AND e.day >= s.day - 1
+            AND (e.xid, e.position) > (s.xid, s.position)
+            AND NOT EXISTS (SELECT FROM jsonb_array_elements(s.beyond) b
+                            WHERE (b->>0)::bigint = e.xid AND (b->>1)::integer = e.position)
+        ORDER BY e.xid, e.position LIMIT 1
+    ) AS oldest_at
+    FROM stretch s
 )
-SELECT n.connection_id, sum(n.events), min(oldest.received_at)
-FROM counted n JOIN lanes l ON l.lane_id = n.lane_id
-LEFT JOIN LATERAL (
-    SELECT e.received_at FROM ingest_event e
-    WHERE n.events > 0 AND e.source_id = l.source_id AND e.lane = l.number AND e.day >= l.day - 1
-        AND (e.xid, e.position) > (l.xid, l.position)
-        AND NOT EXISTS (SELECT FROM jsonb_array_elements(l.beyond) b
-                        WHERE (b->>0)::bigint = e.xid AND (b->>1)::integer = e.position)
-    ORDER BY e.xid, e.position LIMIT 1
-) oldest ON true
-GROUP BY n.connection_id
+SELECT b.connection_id, sum(c.pending), min(c.oldest_at)
+FROM behind b JOIN counted c USING (source_id, number, xid, position, day, beyond)
+GROUP BY b.connection_id
 """
 
 # next_attempt_at is set for failed and for no other state (a constraint says so), and the index holds it.

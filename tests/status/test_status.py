@@ -125,6 +125,22 @@ def by_hand(link: Link) -> int:
     return pending
 
 
+def hooks(number: int) -> list[Destination]:
+    return [Destination.objects.create(name=f"hook{i}", type="webhook") for i in range(number)]
+
+
+def scatter(chance: random.Random, link: Link, lanes: list[int]) -> None:
+    """Put the cursors of a connection somewhere in the log, with some events settled beyond them."""
+    for number in lanes:
+        places = list(
+            Event.objects.filter(lane=number).order_by("xid", "position").values_list("xid", "position", "day")
+        )
+        cut = chance.randrange(len(places))
+        xid, position, day = places[cut]
+        rest = [[place[0], place[1]] for place in places[cut + 2 :] if chance.random() < 0.3]
+        Lane.objects.filter(connection=link, number=number).update(xid=xid, position=position, day=day, beyond=rest)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_pending_is_the_same_as_counted_by_hand_wherever_cursors_and_milestones_are(
     raw: Connection, link: Link, write: Write, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -137,18 +153,19 @@ def test_pending_is_the_same_as_counted_by_hand_wherever_cursors_and_milestones_
         write(link.source, chance.choices(lanes, k=chance.randint(1, 5)))
         if chance.random() < 0.3:
             tally.roll_up_all(raw)
-    for number in lanes:
-        places = list(
-            Event.objects.filter(lane=number).order_by("xid", "position").values_list("xid", "position", "day")
-        )
-        cut = chance.randrange(len(places))
-        xid, position, day = places[cut]
-        rest = [[place[0], place[1]] for place in places[cut + 2 :] if chance.random() < 0.3]
-        Lane.objects.filter(connection=link, number=number).update(xid=xid, position=position, day=day, beyond=rest)
+    links = [link, *(Link.objects.create(source=link.source, destination=hook) for hook in hooks(3))]
+    Lane.objects.update(xid=0)  # as if they had all been there from the start
+    Link.objects.update(accepted_before=0)
+    for other in links[:3]:
+        scatter(chance, other, lanes)
+    for lane in Lane.objects.filter(connection=links[0]):  # at one place with another, but with nothing beyond
+        Lane.objects.filter(connection=links[3], number=lane.number).update(xid=lane.xid, position=lane.position)
     monkeypatch.setattr(tallies, "roll_up", lambda _asked_by: None)
     for _ in range(2):  # with a tail, and without
-        assert counts()["pending"] == by_hand(link)
-        assert counts()["accepted"] == Event.objects.count()
+        for other in links:
+            found = counts(destination=other.destination.name)
+            assert found.get("pending", 0) == by_hand(other)
+            assert found["accepted"] == Event.objects.count()
         tally.roll_up_all(raw)
 
 
