@@ -48,9 +48,9 @@ WHERE role = %(role)s AND node = %(node)s
 """
 
 
-def living() -> QuerySet[Process]:
-    """The processes seen lately."""
-    return Process.objects.filter(last_seen_at__gte=timezone.now() - timedelta(seconds=HIDDEN_SECONDS))
+def living(seconds: float = HIDDEN_SECONDS) -> QuerySet[Process]:
+    """The processes seen within so many seconds."""
+    return Process.objects.filter(last_seen_at__gte=timezone.now() - timedelta(seconds=seconds))
 
 
 class Heartbeat:

@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from destinations.models import Connection
+from rudderproj import metrics
 from rudderproj.celery import FORWARD_QUEUE, app
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ def ring_quietly(destination_ids: Iterable[int]) -> None:
     try:
         ring(destination_ids)
     except BROKER_AWAY as error:
+        metrics.BROKER_ERRORS.add(1, "ring")
         log.warning("bell.ring_failed", error=str(error))
 
 
@@ -74,6 +76,7 @@ def call(destination_id: int) -> None:
         with app.producer_or_acquire() as producer:
             _send(producer, destination_id)
     except BROKER_AWAY as error:
+        metrics.BROKER_ERRORS.add(1, "ring")
         log.warning("bell.ring_failed", error=str(error))
 
 
@@ -116,6 +119,7 @@ def _with_client(method: str, *args: Any, **kwargs: Any) -> None:
         with app.producer_or_acquire() as producer:
             getattr(producer.channel.client, method)(*args, **kwargs)
     except BROKER_AWAY as error:
+        metrics.BROKER_ERRORS.add(1, "mark")
         log.warning("bell.mark_failed", error=str(error))
 
 

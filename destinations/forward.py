@@ -6,6 +6,7 @@ Owns the process's event loop, HTTP client and database thread, made on first us
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from destinations.settle import Settler
 from destinations.shift import Shift
 from ingest import home
 from ingest.models import LANES
+from rudderproj import metrics, metrics_relay
 from rudderproj.http import HttpClient
 
 log = structlog.get_logger(__name__)
@@ -103,9 +105,11 @@ class Forwarder:
         self._runner.close()
 
     async def _forward(self, destination_id: int) -> bool:
+        started, end = time.monotonic(), "dropped"
         await asyncio.to_thread(doorbell.mark_running, destination_id)
         try:
             progressed = await self._link(destination_id)
+            end = "progressed" if progressed else "idle"
             if progressed is None:
                 return False  # the mark stays until it fades: rings for a stopped destination would cost a link each
             await asyncio.to_thread(doorbell.mark_idle, destination_id)
@@ -114,11 +118,15 @@ class Forwarder:
         except (LeaseLost, psycopg2.Error) as error:
             log.warning("link.dropped", destination_id=destination_id, error=str(error).strip() or type(error).__name__)
             if isinstance(error, psycopg2.Error):
+                metrics.DATABASE_ERRORS.add(1, "link")
                 await self._database.close()
             with contextlib.suppress(psycopg2.Error):  # still away: the next link of this process tells it
                 await self._give_up_claims()
             await asyncio.to_thread(doorbell.mark_idle, destination_id)
             return False
+        finally:
+            metrics.LINK_DURATION.add(time.monotonic() - started, end)
+            metrics_relay.flush()  # the task may go on for others
 
     async def _give_up_claims(self) -> None:
         """Let others have the lanes of links that an error ended, without waiting for their claims to run out."""

@@ -16,6 +16,7 @@ from destinations.masking import masker
 from destinations.outcome import classify, describe
 from destinations.plugins.base import BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
+from rudderproj import metrics
 from rudderproj.http import Answer, HttpClient
 from rudderproj.logs import wide
 
@@ -95,13 +96,16 @@ class Sender:
         usual = request.timeout_seconds or self._timeout_seconds
         timeout = min(usual, most_seconds)
         answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout, usual)
+        outcome = classify(answer)
+        metrics.ATTEMPTS.add(1, self._control.name, outcome)
+        metrics.ATTEMPT_SECONDS.add(answer.seconds, outcome)
         wide(
             "delivery.attempted",
             destination=self._control.name,
             connection_id=owed.lane.connection_id,
             message_id=owed.message_id,
             attempt=owed.attempts + 1,
-            outcome=classify(answer),
+            outcome=outcome,
             answer=self.mask(describe(answer)),
             duration_ms=round(answer.seconds * 1000, 1),
         )

@@ -12,6 +12,7 @@ from destinations import history, stopping, trial
 from destinations.doorbell import BROKER_AWAY, LINK
 from destinations.forward import forward as run_links
 from destinations.sweep import sweep as run_sweep
+from rudderproj import horizon, metrics
 from rudderproj.celery import FORWARD_QUEUE, app
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,7 @@ def sweep() -> None:
     try:
         run_sweep()
     except (psycopg2.Error, *BROKER_AWAY) as error:
+        (metrics.DATABASE_ERRORS if isinstance(error, psycopg2.Error) else metrics.BROKER_ERRORS).add(1, "sweep")
         log.warning("sweep.failed", error=str(error).strip())
 
 
@@ -40,7 +42,9 @@ def sample() -> None:
     """Keep where every event is now, for charts and metrics."""
     try:
         history.sample()
+        horizon.warn_if_held()
     except DatabaseError as error:
+        metrics.DATABASE_ERRORS.add(1, "sample")
         log.warning("sample.failed", error=str(error).strip())
 
 

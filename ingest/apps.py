@@ -10,10 +10,11 @@ class IngestConfig(AppConfig):
         """Tell the web process, which knows no app, how to refuse requests of ours and what to flush at its end,
         /ready when nothing may be stored, and upkeep our chores.
         """
-        from ingest import answers, chores, home, log
-        from rudderproj import health, web_hooks
+        from ingest import answers, chores, home, log, routes
+        from rudderproj import health, metrics, web_hooks
 
         chores.register()
         health.doubt(home.doubt)
         web_hooks.refuse_with(answers.early)
         web_hooks.at_stop(log.stop)
+        metrics.name_routes(routes.KINDS)

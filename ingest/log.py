@@ -20,12 +20,15 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from ingest import home, partitions
 from ingest.signals import events_stored
 from ingest.statements import CommitUnconfirmed, NewEvent, Rejection, insert_events, insert_rejections
+from rudderproj import metrics
 
 log = structlog.get_logger(__name__)
 
 GROUP_EVENTS = 2000  # largest group: about 50 ms of insert
 REFUSED = (psycopg2.DataError, errors.ProgramLimitExceeded)  # a row's own fault, which no retry mends
 RETRY_CONNECT_SECONDS = 0.5  # while the database is away, one request in this time tries it; the others fail at once
+
+_accepted, _duplicate, _rejected = map(metrics.INGESTED_EVENTS.bound, ("accepted", "duplicate", "rejected"))
 
 
 class LogUnavailable(Exception):
@@ -37,6 +40,16 @@ class _Request:
     events: Sequence[NewEvent]
     rejections: Sequence[Rejection]
     stored: "Future[int]" = field(default_factory=Future)
+
+
+def _insert_timed(raw: Connection, events: Sequence[NewEvent]) -> int:
+    started = time.monotonic()
+    stored = insert_events(raw, events)
+    metrics.COMMIT_SECONDS.add(time.monotonic() - started)
+    new = max(stored, 0)
+    _accepted(new)
+    _duplicate(len(events) - new)
+    return stored
 
 
 class Writer:
@@ -114,7 +127,7 @@ class Writer:
     def _insert(self, raw: Connection, events: list[NewEvent], rejections: list[Rejection]) -> int:
         for _ in range(3):
             try:
-                stored = insert_events(raw, events) if events else 0
+                stored = _insert_timed(raw, events) if events else 0
                 break
             except errors.DeadlockDetected:
                 continue
@@ -124,6 +137,7 @@ class Writer:
             raise LogUnavailable("deadlock")
         if rejections:
             insert_rejections(raw, rejections)
+            _rejected(len(rejections))
         return stored
 
     def _store_one_by_one(self, raw: Connection, request: _Request, error: psycopg2.Error) -> int:
@@ -138,11 +152,13 @@ class Writer:
                 rejections.append(Rejection(event.source_id, event.message_id[:200], reason, event.payload))
         if rejections:
             insert_rejections(raw, rejections)
+            _rejected(len(rejections))
         return stored
 
     def _fail(self, group: list[_Request], error: Exception) -> None:
         known = isinstance(error, psycopg2.Error | LogUnavailable | CommitUnconfirmed)
         log.log(30 if known else 40, "log.append_failed", error=str(error).strip(), exc_info=None if known else error)
+        metrics.DATABASE_ERRORS.add(1, "log")
         self._disconnect()
         for request in group:
             if not request.stored.done():

@@ -23,4 +23,13 @@ PIXELS = {"/pixel/v1/track": "track", "/pixel/v1/page": "page"}
 WEBHOOKS = ("/v1/webhook",)
 DISCARDED = ("/v1/m", "/rsaMetrics", "/rsaRequest")
 
-PATHS = frozenset({*EVENTS, *BATCHES, *BEACONS, *PIXELS, *WEBHOOKS, *DISCARDED})
+_KINDS = {
+    "event": EVENTS,
+    "batch": BATCHES,
+    "beacon": BEACONS,
+    "pixel": PIXELS,
+    "webhook": WEBHOOKS,
+    "discarded": DISCARDED,
+}
+KINDS = {path: kind for kind, paths in _KINDS.items() for path in paths}  # as metrics tell them apart
+PATHS = frozenset(KINDS)

@@ -125,6 +125,22 @@ VARIABLES = (
     ),
     Variable("RETENTION_DEAD_LETTER_DAYS", "90", v.days, "how long dead letters are kept"),
     Variable("RETENTION_HISTORY_DAYS", "365", v.days, "how long it is kept who changed the mode, and the like"),
+    Variable(
+        "METRICS_TOKEN",
+        "",
+        v.text,
+        "what `/metrics` on the web port wants as `Authorization: Bearer …`; empty: it is not served there",
+        True,
+    ),
+    Variable("METRICS_OPEN", "0", v.switch, "serve `/metrics` on the web port to anyone: local use only"),
+    Variable(
+        "METRICS_PORT",
+        "",
+        v.port_or_none,
+        "port on which the web process serves `/metrics` too; a forwarding worker takes the next, an alerts worker the "
+        "one after; with METRICS_TOKEN they want it as well",
+    ),
+    Variable("METRICS_HOST", "127.0.0.1", v.text, "address these ports are opened on"),
     Variable("SAMPLE_HOURS", "48", v.positive, "how long samples of all figures are kept, for charts over time"),
     Variable("ENVIRONMENT_NAME", "", v.text, "shown on every page of the admin, for example `production`"),
     Variable("API_RATE_LIMIT", "50", v.positive, "requests a second of one API token, in one web process"),

@@ -40,6 +40,10 @@ def port(value: str) -> int:
     return number
 
 
+def port_or_none(value: str) -> int:
+    return port(value) if value else 0
+
+
 def depth(value: str) -> int:
     number = positive(value)
     if number > 200:  # nothing deeper than 254 levels can be written out again

@@ -14,7 +14,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from rudderproj import VERSION, db
+from rudderproj import VERSION, db, metrics
 from rudderproj.web_direct import direct
 from rudderproj.web_hooks import RETRY_AFTER_SECONDS
 
@@ -120,6 +120,7 @@ class Watch:
         except psycopg2.Error as error:
             if self._raw is not None:
                 self._raw.close()
+            metrics.DATABASE_ERRORS.add(1, "health")
             # The text of a failed connection names hosts and users: not for everybody.
             return f"database refuses: {error.diag.message_primary}" if error.pgcode else "database away"
         if row is None or row[0] == "on":

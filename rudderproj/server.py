@@ -21,7 +21,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from rudderproj import health, web_hooks
+from rudderproj import health, metrics_server, web_hooks
 from rudderproj.serving import require_settings
 from rudderproj.web_body import BodyReader
 from rudderproj.web_shell import Shell
@@ -104,6 +104,7 @@ def main() -> int:
         where = f"{settings.ENV['WEB_HOST']}:{settings.ENV['WEB_PORT']}"
         print(f"rudderproj: cannot listen on {where}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
+    metrics_server.start_web()
     web_hooks.run_at_start()
     try:
         uvloop.run(serve())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from rudderproj import db
+from rudderproj import db, metrics
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +93,7 @@ def _do(chore: Chore) -> int | None:
         with _connected() as raw:
             done = chore.do(raw)
     except Exception as error:  # noqa: BLE001 - whatever it was, the other chores must still be done
+        metrics.UPKEEP_FAILURES.add(1, chore.name)
         log.warning("upkeep.failed", chore=chore.name, error=str(error).strip() or type(error).__name__)
         return None
     if done:

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.staticfiles.views import serve
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from rudderproj import health
+from rudderproj import health, metrics_server
 
 PUBLIC: list[URLPattern | URLResolver] = [
     re_path("^health/?$", health.health),
@@ -18,6 +18,7 @@ PUBLIC: list[URLPattern | URLResolver] = [
     path("", include("ingest.urls")),
 ]
 PRIVATE: list[URLPattern | URLResolver] = [
+    re_path("^metrics/?$", metrics_server.view),
     # Found in the apps as they are: no collectstatic to forget. `insecure` only means that it works without DEBUG.
     path("static/<path:path>", serve, {"insecure": True}),
     path("admin/", admin.site.urls),

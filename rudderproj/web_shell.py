@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from rudderproj.metrics import observe_request
 from rudderproj.web_body import BodyCutError, BodyLateError, BodyReader, BodyTooLargeError, Receiving, discard
 from rudderproj.web_hooks import UNAVAILABLE, Answer, Wait, refusal
 from rudderproj.web_pool import Pool, WorkLateError
@@ -62,6 +63,7 @@ class Shell:
         self._sweeper = loop.create_task(self._bodies.sweep())
 
     async def __rsgi__(self, scope: Scope, protocol: Exchange) -> None:
+        started = self._loop.time()
         try:
             answer = await self._answer(scope, await self._body(scope, protocol))
         except BodyTooLargeError as error:
@@ -76,6 +78,7 @@ class Shell:
             log.exception("request.failed", path=scope.path)
             answer = refusal(scope.path, 500, "internal server error")
         protocol.response_bytes(answer.status, answer.headers, answer.body)
+        observe_request(scope.path, answer.status, self._loop.time() - started)
 
     async def finish(self) -> None:
         """Return when nothing is in work any more, also for clients that have gone away."""

@@ -73,7 +73,7 @@ def complete(environ: dict[str, str], chosen: Settings, data: DataDir) -> dict[s
     }
     if is_loopback(chosen.web_host):
         # Open only as long as nobody else can reach them.
-        defaults |= {"INBOX_ENABLED": "1", "EGRESS_ALLOW": "127.0.0.0/8,::1/128"}
+        defaults |= {"INBOX_ENABLED": "1", "METRICS_OPEN": "1", "EGRESS_ALLOW": "127.0.0.0/8,::1/128"}
     elif chosen.web_host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
         shown = f"[{chosen.web_host}]" if ":" in chosen.web_host else chosen.web_host
         defaults["ALLOWED_HOSTS"] = f"localhost,127.0.0.1,[::1],{shown}"

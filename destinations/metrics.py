@@ -1,0 +1,160 @@
+"""What metrics tell from the database: where every event is, how destinations are doing, what the log takes.
+
+Figures of events come from the last sample (destinations.history), so that scraping many processes counts once. Must
+never need more queries for more destinations.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from alerts import modes, processes
+from alerts.models import Process
+from destinations import history
+from destinations.models import Destination, Health
+from ingest.models import Source
+from rudderproj import horizon, metrics
+from rudderproj.metrics import Definition, Rows
+from rudderproj.pruning import days
+
+FRESH_SECONDS = 1.6 * history.INTERVAL_SECONDS  # upkeep samples more often; if it does not run, a scrape does
+EVENTS = {  # field of history.Figures: (kind, help)
+    "accepted": ("counter", "events accepted for a connection"),
+    "delivered": ("counter", "events delivered"),
+    "filtered": ("counter", "events not meant for the destination"),
+    "skipped": ("counter", "events passed over by an operator"),
+    "pending": ("gauge", "events ahead of the cursor"),
+    "failed": ("gauge", "events whose last try failed and whose retry is due some time"),
+    "waiting": ("gauge", "events behind a failed one of the same user"),
+    "aborted": ("gauge", "dead letters"),
+    "difference": ("gauge", "accepted events whose whereabouts nothing explains: 0 unless something is wrong"),
+}
+BREAKER = {Health.Breaker.CLOSED: 0, Health.Breaker.HALF_OPEN: 1, Health.Breaker.OPEN: 2}
+_OF_CONNECTION = ("source", "destination")
+_OF_DESTINATION = ("destination",)
+
+DEFINITIONS = (
+    *(
+        Definition(f"rudderproj_{name}_events{'_total' if kind == 'counter' else ''}", kind, text, _OF_CONNECTION)
+        for name, (kind, text) in EVENTS.items()
+    ),
+    Definition(
+        "rudderproj_oldest_event_age_seconds",
+        "gauge",
+        "age of the oldest event that a destination is owed; 0 when there is none",
+        _OF_DESTINATION,
+    ),
+    Definition("rudderproj_destination_enabled", "gauge", "0 when an operator switched it off", _OF_DESTINATION),
+    Definition("rudderproj_destination_held", "gauge", "1 while it is stopped for 401, 403 or 410", _OF_DESTINATION),
+    Definition("rudderproj_destination_paused", "gauge", "1 while an operator has paused it", _OF_DESTINATION),
+    Definition("rudderproj_breaker_state", "gauge", "0 closed, 1 half open (probing), 2 open", _OF_DESTINATION),
+    Definition("rudderproj_breaker_open_seconds", "gauge", "since when the breaker is not closed", _OF_DESTINATION),
+    Definition("rudderproj_failed_probes", "gauge", "probes that failed since the breaker opened", _OF_DESTINATION),
+    Definition("rudderproj_log_events_total", "counter", "events the log took, connected or not", ("source",)),
+    Definition("rudderproj_log_bytes", "gauge", "size of the event log with its indexes"),
+    Definition("rudderproj_log_partitions", "gauge", "days the event log holds, days ahead included"),
+    Definition("rudderproj_log_oldest_day_age_seconds", "gauge", "age of the oldest day in the log"),
+    Definition("rudderproj_retention_seconds", "gauge", "how long events are kept in the log, RETENTION_DAYS"),
+    Definition("rudderproj_log_days_ahead", "gauge", "days after today that have a partition already"),
+    Definition("rudderproj_horizon_age_seconds", "gauge", "age of the transaction that holds the horizon; 0 if none"),
+    Definition("rudderproj_degraded", "gauge", "1 in degraded mode: events are accepted and not forwarded"),
+    Definition("rudderproj_processes", "gauge", "processes seen within the last seconds", ("role",)),
+    Definition("rudderproj_sample_age_seconds", "gauge", "age of the figures of events"),
+)
+
+_LOG = """
+SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0), count(*),
+    coalesce(extract(epoch FROM now() - min(day)::timestamp AT TIME ZONE 'UTC'), 0),
+    count(*) FILTER (WHERE day > (now() AT TIME ZONE 'UTC')::date)
+FROM (SELECT inhrelid, to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') AS day FROM pg_inherits
+      WHERE inhparent = 'ingest_event'::regclass) partition
+"""
+
+
+def register() -> None:
+    """Have the web process tell these. Called once, when the app is ready."""
+    metrics.figures.add(DEFINITIONS, read)
+
+
+def read() -> Mapping[str, Rows]:
+    """Rows of (label values, value) by name of the metric. Raises django.db.DatabaseError."""
+    snapshot = history.at_most(FRESH_SECONDS)
+    sources = dict(Source.objects.values_list("pk", "name"))
+    destinations = list(Destination.objects.select_related("health").only("name", "enabled", *_HEALTH))
+    found = _events(snapshot, sources, {row.pk: row.name for row in destinations})
+    found |= _destinations(destinations, snapshot)
+    found |= _log()
+    found |= {
+        "rudderproj_log_events_total": _named(snapshot.stored, sources),
+        "rudderproj_processes": _processes(),
+        "rudderproj_degraded": _one(not modes.current().forwards),
+        "rudderproj_sample_age_seconds": _one(_age(snapshot.at)),
+    }
+    return found
+
+
+_HEALTH = [f"health__{name}" for name in ("state", "breaker", "opened_at", "probes_failed")]
+
+
+def _one(value: float) -> Rows:
+    return [((), float(value))]
+
+
+def _named(values: Mapping[int, float], names: Mapping[int, str]) -> Rows:
+    """By name instead of id; what was deleted since the sample is left out."""
+    return [((names[pk],), value) for pk, value in values.items() if pk in names]
+
+
+def _events(snapshot: history.Snapshot, sources: dict[int, str], destinations: dict[int, str]) -> dict[str, Rows]:
+    rows = [
+        ((sources[row.source_id], destinations[row.destination_id]), row.figures)
+        for row in snapshot.connections
+        if row.source_id in sources and row.destination_id in destinations
+    ]
+    by_name = zip(EVENTS, DEFINITIONS, strict=False)
+    return {definition.name: [(key, getattr(figures, term)) for key, figures in rows] for term, definition in by_name}
+
+
+def _destinations(rows: list[Destination], snapshot: history.Snapshot) -> dict[str, Rows]:
+    figures = snapshot.by_destination()
+    names = {row.pk: row.name for row in rows}
+    values: dict[str, dict[int, float]] = {
+        "rudderproj_oldest_event_age_seconds": {
+            row.pk: figures[row.pk].oldest_age_seconds if row.pk in figures else 0.0 for row in rows
+        },
+        "rudderproj_destination_enabled": {row.pk: row.enabled for row in rows},
+        "rudderproj_destination_held": {row.pk: row.health.state == Health.State.HELD for row in rows},
+        "rudderproj_destination_paused": {row.pk: row.health.state == Health.State.PAUSED for row in rows},
+        "rudderproj_breaker_state": {row.pk: BREAKER[Health.Breaker(row.health.breaker)] for row in rows},
+        "rudderproj_breaker_open_seconds": {row.pk: _age(row.health.opened_at) for row in rows},
+        "rudderproj_failed_probes": {row.pk: row.health.probes_failed for row in rows},
+    }
+    return {name: _named(found, names) for name, found in values.items()}
+
+
+def _log() -> dict[str, Rows]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOG)
+        size, partitions, oldest, ahead = cursor.fetchone()
+    held = horizon.holder()
+    return {
+        "rudderproj_log_bytes": _one(size),
+        "rudderproj_log_partitions": _one(partitions),
+        "rudderproj_log_oldest_day_age_seconds": _one(max(0.0, float(oldest))),
+        "rudderproj_log_days_ahead": _one(ahead),
+        "rudderproj_retention_seconds": _one(days(settings.ENV["RETENTION_DAYS"])),
+        "rudderproj_horizon_age_seconds": _one(held.age_seconds if held else 0.0),
+    }
+
+
+def _processes() -> Rows:
+    """Roles without a living process are told too, or an alert on them would never fire."""
+    roles = [row.role for row in processes.living(processes.GONE_SECONDS)]
+    return [((role,), float(roles.count(role))) for role in Process.Role.values]
+
+
+def _age(at: datetime | None) -> float:
+    return 0.0 if at is None else max(0.0, (timezone.now() - at).total_seconds())
