@@ -11,6 +11,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations.breaker import Streak
+from destinations.replay.selection import Running
 from destinations.selection import Wanted
 from destinations.skip import Skip
 from rudderproj import secrets
@@ -26,6 +27,11 @@ SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.r
         (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid)) FROM destinations_gap g
          WHERE g.connection_id = c.id), '[]')))
         FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections,
+    coalesce((SELECT jsonb_object_agg(r.id, jsonb_build_array(r.origin, r.event, r.rate,
+        (SELECT count(DISTINCT l.claim_id) FROM destinations_lane l WHERE l.replay = r.id AND l.replay > 0),
+        coalesce(greatest(0, extract(epoch FROM r.next_at - clock_timestamp())), 0)))
+        FROM destinations_replay r
+        WHERE r.destination_id = d.id AND r.state = 'running' AND r.counts IS NULL), '{}') AS replays,
     skip.snapshot, skip.actor
 FROM destinations_destination d JOIN destinations_health h ON h.destination_id = d.id
 LEFT JOIN LATERAL (
@@ -57,6 +63,7 @@ class Control:
     read_at: datetime  # by the database's clock, which decides when a retry is due
     claims: int
     connections: dict[str, dict[str, Any]]
+    replays: dict[int, Running]  # those that may send, by id
     skip: Skip | None  # what an operator passed over last
     config_problem: str = ""  # why the configuration cannot be decrypted: then it is empty
 
@@ -104,7 +111,8 @@ def read(raw: Connection, destination_id: int) -> Control | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    name, type_name, stored, *others, skipped_at, skipped_to = row
+    name, type_name, stored, *others, replays, skipped_at, skipped_to = row
+    others.append({int(pk): Running(*values) for pk, values in replays.items()})
     others.append(Skip.stored(skipped_at, skipped_to))
     try:
         return Control(name, type_name, json.loads(secrets.decrypt(stored)), *others)

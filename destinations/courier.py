@@ -30,6 +30,7 @@ class Courier:
         self.flying: dict[User, Owed] = {}
         self.queued = 0
         self.sizes: Counter[int] = Counter()  # of what is queued or in flight, by lane id
+        self.events: Counter[int] = Counter()  # the same, how many
 
     def add(self, owed: Owed) -> None:
         """Queue an event behind the user's others."""
@@ -40,6 +41,7 @@ class Courier:
         queue.append(owed)
         self.queued += 1
         self.sizes[owed.lane.id] += owed.size
+        self.events[owed.lane.id] += 1
 
     def users(self) -> frozenset[User]:
         """Who has events queued or in flight, or is blocked."""
@@ -56,8 +58,12 @@ class Courier:
         taken = list(self._queues.pop(user, ()))
         self.queued -= len(taken)
         for owed in taken:
-            self.sizes[owed.lane.id] -= owed.size
+            self._forget(owed)
         return taken
+
+    def _forget(self, owed: Owed) -> None:
+        self.sizes[owed.lane.id] -= owed.size
+        self.events[owed.lane.id] -= 1
 
     def unblock(self, user: User) -> None:
         """Let a blocked user go on with the next event."""
@@ -114,7 +120,7 @@ class Courier:
             may_go_on = await self._deliver(owed)
         finally:
             del self.flying[user], self._flying_since[user]
-            self.sizes[owed.lane.id] -= owed.size
+            self._forget(owed)
         if not may_go_on:
             self._blocked.add(user)
             return False

@@ -98,11 +98,11 @@ class Lease:
         """Whether a request may be started or still be in flight."""
         return self.remaining > 0
 
-    async def take(self, limit: int) -> list[ClaimedLane]:
-        """Add up to `limit` lanes with work."""
+    async def take(self, limit: int, *, replays: bool = False) -> list[ClaimedLane]:
+        """Add up to `limit` live lanes, or lanes of `replays`, with work."""
         if limit <= 0:
             return []
-        taken = await self._database.run(lanes.take, self.token, self._destination_id, limit)
+        taken = await self._database.run(lanes.take, self.token, self._destination_id, limit, replays=replays)
         self.lanes |= {lane.id: lane for lane in taken}
         return taken
 

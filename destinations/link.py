@@ -18,6 +18,8 @@ from destinations.lanes import ClaimedLane
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.plugins.base import BuildError
 from destinations.reader import Owed
+from destinations.replay import steer
+from destinations.replay.serving import Replays
 from destinations.selection import in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
@@ -69,6 +71,8 @@ class Link:
         self._courier = Courier(self._deliver, senders)
         self._is_crowded = is_crowded  # whether other destinations wait for this process
         self._news_at = clock()  # when something was last read or answered
+        self._replays = Replays(database, self._courier, settler, senders, clock)
+        self._replays.keep(seen.replays)
         self._telling: list[asyncio.Task[None]] = []
         self.progressed = False  # something was settled: the next link may find more
         self.ended_quietly = False  # an error ended it, and nothing of it can reach the destination any more
@@ -80,6 +84,7 @@ class Link:
         Raises LeaseLost or psycopg2.Error: then everything not checkpointed is forgotten.
         """
         try:
+            self._first_lanes = first_lanes
             await self._start(first_lanes)
             ends_at = clock() + budget_seconds
             idle_since: float | None = None
@@ -127,11 +132,17 @@ class Link:
         if taken and len(taken) == first_lanes:  # there is enough for another link beside this one
             self._tell(doorbell.call)
         await self._adopt(taken)
+        await self._take_replays()
+
+    async def _take_replays(self) -> None:
+        """Take up lanes of replays beside the live ones, if any runs."""
+        if self._control.replays:
+            await self._adopt(await self._lease.take(self._first_lanes, replays=True))
 
     async def _adopt(self, taken: list[ClaimedLane]) -> None:
         """Take up new lanes: first the held users whose head is due."""
         if taken:
-            if any(lane.connection_id not in self._wanted for lane in taken):
+            if any(lane.connection_id not in self._wanted for lane in taken) or self._replays.is_over(taken):
                 await self._read_control()
             self._settler.held.update(await self._database.run(reader.held_counts, taken))
             await self._retry_due()
@@ -142,6 +153,7 @@ class Link:
         if clock() >= self._control_at:
             await self._look_around()
         read = await self._read()
+        read = await self._read_replays() or read
         if not read and not self._courier.busy_users:
             await self._adopt(await self._lease.take(self._room()))
         await self._checkpoint_if_due()
@@ -150,7 +162,7 @@ class Link:
             await asyncio.sleep(0)
         else:
             await self._pause(min(POLL_MOST_SECONDS, POLL_SECONDS + (clock() - self._news_at) * POLL_GROWTH))
-        return read or self._courier.busy_users > 0
+        return read or self._courier.busy_users > 0 or self._replays.pace.waits
 
     async def _pause(self, seconds: float = POLL_SECONDS) -> None:
         """Wait until a checkpoint is due, a little at most: what is read meanwhile is read together."""
@@ -176,6 +188,7 @@ class Link:
         await self._retry_due()
         if self._control.claims == 1:  # no other link came to share: take what is free
             await self._adopt(await self._lease.take(self._room()))
+        await self._take_replays()
 
     async def _read_control(self) -> None:
         """Mode, health, configuration and connections as they are now."""
@@ -184,9 +197,11 @@ class Link:
             raise LeaseLost("destination deleted")
         self._control, self._wanted = seen, seen.wanted(self._sender.names)
         self._sender.keep_rate(seen.rate_limit, seen.claims)
+        self._replays.keep(seen.replays)
         gone = [lane.id for lane in self._lease.lanes.values() if lane.connection_id not in self._wanted]
         self._lease.forget(gone)
-        self._outdated = self._outdated or bool(gone) or seen.fixed != self._fixed
+        is_over = bool(gone) or self._replays.is_over(self._lease.lanes.values())
+        self._outdated = self._outdated or is_over or seen.fixed != self._fixed
 
     async def _retry_due(self) -> None:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
@@ -199,11 +214,11 @@ class Link:
         for queue in await self._database.run(reader.due_queues, lanes, self._control.skip, most):
             lane, user_key = queue[0].lane, queue[0].user_key
             if (lane.connection_id, lane.replay, user_key) not in unwritten and queue[0].user not in before:
-                for owed in queue:
+                for owed in queue[: self._replays.allowed(lane, len(queue))] if lane.replay else queue:
                     if self._skips(owed):
                         continue
                     owed.event = orjson.loads(owed.payload) if owed.payload else None
-                    self._courier.add(owed)
+                    (self._replays if lane.replay else self._courier).add(owed)
 
     async def _read(self) -> bool:
         """Read more of the log when memory runs low; False when there was nothing to read."""
@@ -211,7 +226,7 @@ class Link:
             return False
         if self._courier.sizes.total() > LINK_BYTES:
             return False
-        open_lanes = [lane for lane in self._lease.lanes.values() if self._may_read(lane)]
+        open_lanes = [lane for lane in self._lease.lanes.values() if not lane.replay and self._may_read(lane)]
         most = min(LANE_SPAN, max(4, READ_EVENTS // max(1, len(open_lanes))))
         events = await self._database.run(reader.next_events, [reader.Ask.more(lane, most) for lane in open_lanes])
         if any(not self._wanted[owed.lane.connection_id].active for owed in events):
@@ -219,6 +234,12 @@ class Link:
         for owed in events:
             self._admit(owed)
         return bool(events)
+
+    async def _read_replays(self) -> bool:
+        """Read more for replays, as far as live traffic leaves room."""
+        lanes = [lane for lane in self._lease.lanes.values() if lane.replay and self._may_read(lane)]
+        active = [lane for lane in lanes if self._wanted[lane.connection_id].active]
+        return await self._replays.read(active, self._wanted)
 
     def _may_read(self, lane: ClaimedLane) -> bool:
         return (
@@ -249,7 +270,7 @@ class Link:
     def _skips(self, owed: Owed) -> bool:
         """Settle the event as skipped if an operator passed it over."""
         skip = self._control.skip
-        if skip is None or not skip.covers(owed.place[0]):
+        if skip is None or owed.lane.replay or not skip.covers(owed.place[0]):
             return False
         self._settler.skip(owed, skip.actor)
         return True
@@ -326,6 +347,7 @@ class Link:
                     stepped_aside = await self._step_aside()
             await self._pause()
         await self.checkpoint()
+        await self._database.run(steer.note_rests, self._replays.pace.rests())
         await self._report()
         await self._lease.during(self._sender.rest(asyncio.Event()))  # the next link does not know of our last request
         await self._lease.close()
@@ -365,4 +387,5 @@ class Link:
 
     def _room(self) -> int:
         """How many lanes this link may still take."""
-        return len(self._control.connections) * LANES - len(self._lease.lanes)
+        live = sum(not lane.replay for lane in self._lease.lanes.values())
+        return len(self._control.connections) * LANES - live

@@ -187,6 +187,7 @@ class Replay(models.Model):
     reason = models.TextField(blank=True)  # why the dead letters were aborted
     picked = models.PositiveIntegerField(null=True)  # so many events chosen one by one: lanes.picks
     rate = models.PositiveIntegerField(null=True, help_text="attempts a second; empty: no limit of its own")
+    next_at = models.DateTimeField(null=True)  # when its rate allows the next event
     total = models.BigIntegerField()  # events between where it starts and ends
     total_is_exact = models.BooleanField()
     counts = models.JSONField(null=True)  # replay.progress.Counts, once it has ended
@@ -336,6 +337,12 @@ class Delivery(models.Model):
             models.Index(
                 name="delivery_dead_in_order",
                 fields=["connection", "lane", "xid", "position"],
+                condition=models.Q(state="aborted", replay=0),
+            ),
+            # destinations.replay.letters: the newest dead letters of a connection
+            models.Index(
+                name="delivery_dead_by_age",
+                fields=["connection", "-updated_at", "-id"],
                 condition=models.Q(state="aborted", replay=0),
             ),
             # destinations.chores: the oldest finished rows, and the oldest dead letters

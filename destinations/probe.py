@@ -17,6 +17,7 @@ from destinations.lease import Database, Lease
 from destinations.outcome import Outcome, classify
 from destinations.plugins.base import BuildError
 from destinations.reader import Ask, Owed
+from destinations.replay import heads as replayed
 from destinations.selection import Wanted, in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
@@ -38,6 +39,8 @@ async def probe(
     lanes = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
     heads = await _fresh_heads(database, lease, lanes, wanted, settler, seen.skip)
     heads = heads or await _row_heads(database, lanes, settler, seen.skip)
+    if not heads and seen.replays:
+        heads = await _replayed_heads(database, lease, seen, wanted, settler)
     succeeded = False
     if heads and await _may_go_on(database, destination_id):
         probes = min(PROBES, seen.max_concurrency or PROBES)
@@ -102,6 +105,17 @@ async def _row_heads(database: Database, lanes: list[ClaimedLane], settler: Sett
             heads[owed.lane.id] = owed
             break
     return _shuffled(heads)
+
+
+async def _replayed_heads(
+    database: Database, lease: Lease, seen: Control, wanted: dict[int, Wanted], settler: Settler
+) -> list[Owed]:
+    """Heads of replays, where nothing live could tell."""
+    taken = await lease.take(len(seen.connections) * LANES, replays=True)
+    active = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
+    lanes = [lane for lane in active if lane.replay in seen.replays]
+    heads = await replayed.fresh(database, lanes, seen.replays, wanted, settler, PROBES)
+    return _shuffled(dict(enumerate(heads))) or await _row_heads(database, lanes, settler, None)
 
 
 def _shuffled(heads: dict[int, Owed]) -> list[Owed]:

@@ -126,6 +126,7 @@ class Owed:
     attempts: int = 0
     first_failed_at: datetime | None = None
     is_dead_letter: bool = False  # of a replay: it is aborted as yet
+    selected: bool = True  # of a replay: not filtered out as it was read
 
     @property
     def size(self) -> int:

@@ -29,8 +29,11 @@ def in_gap(xid: int, gaps: Sequence[tuple[int, int | None]]) -> bool:
 
 def unwanted(event: Mapping[str, Any], xid: int, wanted: Wanted) -> str | None:
     """The reason why this event is not sent, or None when it is."""
-    if in_gap(xid, wanted.gaps):
-        return OFF
+    return OFF if in_gap(xid, wanted.gaps) else refused(event, wanted)
+
+
+def refused(event: Mapping[str, Any], wanted: Wanted) -> str | None:
+    """The same, whenever the event was accepted."""
     if not _passes(event, wanted.event_filter):
         return FILTERED
     if not _integrated(event.get("integrations"), wanted.names):

@@ -8,6 +8,7 @@ from contextlib import closing
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import doorbell, unreadable
+from destinations.replay import steer
 from destinations.servable import DUE, SKIPPED, next_xid
 from rudderproj import db
 
@@ -73,5 +74,6 @@ def sweep() -> int:
             if cursor.fetchone() is None:
                 return 0
         unreadable.release(raw)
-        destination_ids = with_work(raw)
-    return doorbell.ring(destination_ids)
+        rung = doorbell.ring(with_work(raw))
+        steer.close_ended(raw)
+        return rung
