@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
+from django.db import connections
 
 from destinations import doorbell, stopping
 from rudderproj.celery import app
@@ -69,7 +70,11 @@ class Shift:
         for _ in range(RINGS):
             if self.is_full:
                 return
-            message = await asyncio.to_thread(doorbell.take)
+            try:
+                message = await asyncio.to_thread(doorbell.take)
+            except Exception:  # gone from the queue, whatever it was
+                log.exception("shift.message_unreadable")
+                continue
             if message is None:
                 return
             self._start(self._serve(message))
@@ -79,10 +84,18 @@ class Shift:
             if message.task == doorbell.LINK:
                 await self._chain(*message.args)
             else:
-                await asyncio.to_thread(app.tasks[message.task], *message.args)
+                await asyncio.to_thread(_run, message)
         except Exception:
             log.exception("shift.task_failed", task=message.task)
 
     async def _chain(self, destination_id: int) -> None:
         if await self._link(destination_id):
             await asyncio.to_thread(doorbell.call, destination_id)
+
+
+def _run(message: doorbell.Message) -> None:
+    """Another task, as Celery would run it: in this thread, and without leaving its database connections behind."""
+    try:
+        app.tasks[message.task](*message.args)
+    finally:
+        connections.close_all()

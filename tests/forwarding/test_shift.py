@@ -90,6 +90,7 @@ def test_what_nobody_can_read_in_the_queue_stops_no_link(world: World) -> None:
         with one_process(other, seconds=30.0):
             assert hanging.wait_for(lambda sink: len(sink.arrivals) == 1)
             app.send_task("no.such.task", queue=FORWARD_QUEUE)
+            app.send_task(doorbell.LINK, [1], queue=FORWARD_QUEUE, serializer="pickle")
             app.send_task(doorbell.LINK, ["no number"], queue=FORWARD_QUEUE)
             doorbell.call(world.destination.pk)
             assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 1)
