@@ -6,6 +6,7 @@ Lanes, claims and checkpoints are changed only by destinations.lanes and destina
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from destinations.records import Forgetting as Forgetting
 from destinations.records import RetentionSkip as RetentionSkip
 from ingest.models import LANES, Source
 from rudderproj.secrets_field import EncryptedJSONField, reason_unreadable

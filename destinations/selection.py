@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ingest import tombstone
+
 OFF = "disabled"
 FILTERED = "event_filter"
 INTEGRATIONS = "integrations"
+FORGOTTEN = tombstone.TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ def unwanted(event: Mapping[str, Any], xid: int, wanted: Wanted) -> str | None:
 
 def refused(event: Mapping[str, Any], wanted: Wanted) -> str | None:
     """The same, whenever the event was accepted."""
+    if tombstone.is_tombstone(event):
+        return FORGOTTEN
     if not _passes(event, wanted.event_filter):
         return FILTERED
     if not _integrated(event.get("integrations"), wanted.names):

@@ -16,6 +16,8 @@ from destinations.masking import masker
 from destinations.outcome import classify, describe
 from destinations.plugins.base import BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
+from destinations.selection import FORGOTTEN
+from ingest.tombstone import is_tombstone
 from rudderproj import metrics
 from rudderproj.http import Answer, HttpClient
 from rudderproj.logs import wide
@@ -56,6 +58,8 @@ class Sender:
         """The request for an event. Raises BuildError with the reason when there can be none."""
         if owed.payload is None or owed.event is None:
             raise BuildError("the log no longer has the payload")
+        if is_tombstone(owed.event):
+            raise BuildError(FORGOTTEN)
         return self.request_for(owed.payload, owed.event, owed.message_id, owed.attempts + 1)
 
     def request_for(self, payload: str, event: dict[str, Any], message_id: str, attempt: int) -> Request:

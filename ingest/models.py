@@ -1,7 +1,8 @@
 """Sources, the event log and what was refused.
 
 The log (`Event`) is append-only and partitioned by day; it is written by ingest.log and read by destinations.reader,
-in SQL. Must never gain an UPDATE of an event: order and cursors rely on rows that do not change.
+in SQL. Must never gain an UPDATE of an event: order and cursors rely on rows that do not change. The one exception is
+destinations.forget, which leaves everything that they rely on.
 """
 
 from django.contrib.postgres.fields import ArrayField

@@ -82,11 +82,7 @@ NAVIGATION = [
     },
     {
         "title": "Access",
-        "items": [
-            _item("Users", "person", "auth.user"),
-            _item("Groups", "group", "auth.group"),
-            _item("API tokens", "key", "api.apitoken"),
-        ],
+        "items": [_item("Users", "person", "auth.user"), _item("Groups", "group", "auth.group")],
     },
 ]
 
