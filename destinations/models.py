@@ -362,6 +362,15 @@ class Delivery(models.Model):
         ]
 
 
+class DeadLetter(Delivery):
+    """Events that were given up, as a list of their own in the admin."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view", "change")
+        verbose_name = "dead letter"
+
+
 class Attempt(models.Model):
     """One try that failed, or that followed a failed one; append-only. A first try that succeeds costs no row."""
 

@@ -1,4 +1,4 @@
-"""Finding events for people: by message id, or the newest ones. Every query goes by an index."""
+"""Finding events for people: by message id or place. Every query goes by an index."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,21 +6,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from ingest.models import LANES
 from rudderproj.db import SET_LOCAL_FROM_INDEXES
 
 COLUMNS = "s.name, e.day, e.source_id, e.message_id, e.lane, e.user_key, e.xid, e.position, e.received_at, e.payload"
-
-# The newest of each lane; among them are the newest of all.
-_NEWEST = f"""
-SELECT {COLUMNS} FROM ingest_source s CROSS JOIN generate_series(0, {LANES - 1}) hash CROSS JOIN LATERAL (
-    SELECT * FROM ingest_event e
-    WHERE e.source_id = s.id AND e.lane = hash AND e.day >= (now() AT TIME ZONE 'UTC')::date - %(days)s
-    ORDER BY e.xid DESC, e.position DESC LIMIT %(limit)s
-) e
-WHERE %(source)s IS NULL OR s.id = %(source)s
-ORDER BY e.xid DESC, e.position DESC LIMIT %(limit)s
-"""
 
 # A partition is a day, named by it: with the day known, its primary key finds the event.
 _BY_MESSAGE_ID = f"""
@@ -54,11 +42,6 @@ class Found:
     def place(self) -> str:
         """What names it in a URL: source, lane, xid, position."""
         return f"{self.source_id}-{self.lane}-{self.xid}-{self.position}"
-
-
-def newest(source_id: int | None, limit: int, days: int) -> list[Found]:
-    """The newest events of a source, or of all, newest first, of today and `days` before."""
-    return _found(_NEWEST, {"source": source_id, "limit": limit, "days": days})
 
 
 def by_message_id(message_id: str, source_id: int | None) -> list[Found]:

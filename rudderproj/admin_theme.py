@@ -67,6 +67,7 @@ NAVIGATION = [
     {
         "title": "Deliveries",
         "items": [
+            _item("Dead letters", "mail_off", "destinations.deadletter"),
             _item("Failed and waiting", "pending_actions", "destinations.delivery"),
             _item("Attempts", "history", "destinations.attempt"),
         ],

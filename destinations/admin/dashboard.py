@@ -69,6 +69,7 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     samples = history.series(timezone.now() - timedelta(hours=hours), step)
     rows = _rows(now)
     return given | {
+        "title": "Dashboard",
         "dashboard": True,
         "tiles": [*_service_tiles(rows), *_event_tiles(now, samples)],
         "charts": list(_charts(samples, {row.destination.pk: row.destination.name for row in rows})),

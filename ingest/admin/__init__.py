@@ -1,5 +1,5 @@
 """Admin of what accepts. Importing this registers its pages."""
 
-from ingest.admin import event, source
+from ingest.admin import rejected, source
 
-__all__ = ["event", "source"]
+__all__ = ["rejected", "source"]

@@ -61,9 +61,10 @@ def test_every_page_opens_and_no_list_counts_a_whole_table_or_shows_a_secret(cli
             assert all("LIMIT 1000" in sql for sql in counts), label
         assert SECRET not in text
         assert "the-write-key" not in text
-        if model_admin.has_add_permission(client.get("/admin/").wsgi_request):
+        request = client.get("/admin/").wsgi_request
+        if model_admin.has_add_permission(request):
             page(client, f"{label}/add/")
-        if model._meta.managed and (row := model.objects.first()):  # type: ignore[attr-defined]
+        if model._meta.managed and (row := model_admin.get_queryset(request).first()):
             assert SECRET not in page(client, f"{label}/{row.pk}/change/")
 
 
@@ -99,12 +100,6 @@ def test_events_are_found_by_message_id_and_shown_escaped(client: Client, hook: 
     assert "&lt;b&gt;" in shown
     for wrong in ("1-2-3", "1-2-3-x", f"1-2-3-{10**19}", "0-0-0-0"):
         assert client.get(f"/admin/ingest/loggedevent/{wrong}/change/").status_code == 404
-
-
-def test_the_newest_events_come_first_whatever_their_lane(client: Client, hook: Destination) -> None:
-    assert [event.message_id for event in lookup.newest(None, 10, 2)] == ["m/2 ?&é", "m-1"]
-    assert [event.message_id for event in lookup.newest(None, 1, 2)] == ["m/2 ?&é"]
-    assert lookup.newest(10**6, 10, 2) == []
 
 
 def test_the_mode_is_changed_with_its_history(client: Client) -> None:
