@@ -83,7 +83,11 @@ NAVIGATION = [
     },
     {
         "title": "Access",
-        "items": [_item("Users", "person", "auth.user"), _item("Groups", "group", "auth.group")],
+        "items": [
+            _item("Users", "person", "auth.user"),
+            _item("Groups", "group", "auth.group"),
+            _item("API tokens", "key", "api.apitoken"),
+        ],
     },
 ]
 
