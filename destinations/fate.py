@@ -55,6 +55,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of sending the event again. Of a replay only what did not succeed at once leaves a trace."""
+
+    replay_id: int
+    state: str
+    reason: str
+    attempts: int
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that one snapshot of the database knows of an event at a connection."""
 
@@ -74,6 +85,7 @@ class Evidence:
     wanted: Wanted
     row: Row | None
     tries: Sequence[Try] = ()
+    replays: Sequence[Replayed] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,7 @@ class Fate:
     request: dict[str, Any] | None = None
     response: dict[str, Any] | None = None
     tries: Sequence[Try] = field(default_factory=list)
+    replays: Sequence[Replayed] = field(default_factory=list)
 
 
 def fate_of(seen: Evidence, event: Mapping[str, Any] | None, xid: int) -> Fate:
@@ -168,6 +181,7 @@ def _of_row(seen: Evidence, row: Row) -> Fate:
         request=row.request,
         response=row.response,
         tries=seen.tries,
+        replays=seen.replays,
     )
 
 
@@ -183,4 +197,5 @@ def _told(seen: Evidence, state: State, reason: str, detail: str, inferred: bool
         detail=detail,
         inferred=inferred,
         tries=seen.tries,
+        replays=seen.replays,
     )

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from destinations import actions, registry
-from destinations.fate import Evidence, Fate, Row, Try, fate_of
+from destinations.fate import Evidence, Fate, Replayed, Row, Try, fate_of
 from destinations.models import Delivery, Lane
 from destinations.selection import Wanted
 from ingest import history, lookup
@@ -39,7 +39,11 @@ SELECT e.n, c.id, s.name, d.id, d.name, d.type, c.start_xid,
         WHERE a.connection_id = c.id AND a.xid = e.xid AND a.position = e.position AND a.replay = 0
         ORDER BY a.id DESC LIMIT {SHOWN_TRIES}) latest),
     CASE WHEN EXISTS (SELECT FROM destinations_destinationaction a
-                      WHERE a.destination_id = d.id AND a.snapshot IS NOT NULL) THEN l.lane_id END
+                      WHERE a.destination_id = d.id AND a.snapshot IS NOT NULL) THEN l.lane_id END,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(o.replay, o.state, o.reason, o.attempts, o.next_attempt_at)
+                               ORDER BY o.replay), '[]')
+     FROM destinations_delivery o
+     WHERE o.connection_id = c.id AND o.xid = e.xid AND o.position = e.position AND o.replay > 0)
 FROM unnest(%(ns)s, %(sources)s, %(lanes)s, %(xids)s::bigint[], %(positions)s)
     e (n, source_id, lane, xid, position)
 JOIN destinations_connection c ON c.source_id = e.source_id
@@ -176,8 +180,13 @@ def _evidence(columns: list[Any], event: Event) -> Evidence:
         skipped_by=_skipped_by(skipping_lane, event) if row[0] is None else None,
         wanted=Wanted(active, [(start, end) for start, end in _json(gaps)], _json(event_filter), names),
         row=_row(row) if row[0] is not None else None,
+        replays=[_replayed(*each) for each in _json(columns[26])],
         tries=[Try(datetime.fromisoformat(at), *rest) for at, *rest in _json(tries)],
     )
+
+
+def _replayed(replay_id: int, state: str, reason: str, attempts: int, next_at: str | None) -> Replayed:
+    return Replayed(replay_id, state, reason, attempts, datetime.fromisoformat(next_at) if next_at else None)
 
 
 def _skipped_by(lane_id: int | None, event: Event) -> str | None:

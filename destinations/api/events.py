@@ -33,6 +33,16 @@ class TryOut(serializers.Serializer[Any]):
     duration_ms = serializers.IntegerField()
 
 
+class ReplayedOut(serializers.Serializer[Any]):
+    """What came of sending the event again; a replay's success at the first attempt leaves no trace."""
+
+    replay_id = serializers.IntegerField()
+    state = serializers.CharField()
+    reason = serializers.CharField()
+    attempts = serializers.IntegerField()
+    next_attempt_at = MomentField(allow_null=True)
+
+
 class FateOut(serializers.Serializer[Any]):
     """What became of an event at one connection."""
 
@@ -50,6 +60,7 @@ class FateOut(serializers.Serializer[Any]):
     next_attempt_at = MomentField(allow_null=True)
     settled_at = MomentField(allow_null=True)
     tries = TryOut(many=True)
+    replays = ReplayedOut(many=True)
 
 
 class EventOut(serializers.Serializer[Any]):

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 
-from destinations.api import connections, deliveries, destinations, events, service, sources
+from destinations.api import connections, deliveries, destinations, events, replays, service, sources
 from destinations.api.base import ApiView
 from destinations.api.problems import MEDIA_TYPE, problem
 
@@ -54,6 +54,12 @@ operations = [
     _at("deliveries/<int:pk>", deliveries.DeliveryView),
     _at("deliveries/<int:pk>/attempts", deliveries.AttemptsView),
     _at("dead-letters", deliveries.DeadLettersView),
+    _at("replays", replays.ReplaysView),
+    _at("replays/preview", replays.PreviewView),
+    _at("replays/<int:pk>", replays.ReplayView),
+    _at("replays/<int:pk>/pause", replays.PauseReplayView),
+    _at("replays/<int:pk>/resume", replays.ResumeReplayView),
+    _at("replays/<int:pk>/cancel", replays.CancelReplayView),
 ]
 urlpatterns = [
     *operations,

@@ -15,6 +15,8 @@ from alerts import modes
 from destinations import actions, trace
 from destinations.fate import Fate
 from destinations.models import Connection, Delivery, Destination, Health
+from destinations.replay.create import create
+from destinations.replay.selection import Selection
 from ingest.history import Asked
 from ingest.models import Event, RejectedEvent, Source
 from rudderproj import db
@@ -161,6 +163,21 @@ def test_what_an_operator_passed_over_is_skipped_and_what_had_been_delivered_is_
     world.append("u", "after")
     assert (fate("owed").state, fate("owed").detail) == ("skipped", "passed over by ada")
     assert (fate("delivered").state, fate("after").state) == ("delivered", "pending")
+
+
+def test_what_a_replay_could_not_deliver_is_shown_beside_the_live_fate(world: World) -> None:
+    world.append("u", "u0", answers=[200, 400])
+    with forwarding([world.destination]):
+        assert eventually(world.is_settled)
+    replay = create(Selection(world.destination.pk), "ada")
+    with forwarding([world.destination]):
+        assert eventually(lambda: Delivery.objects.filter(replay=replay.pk).exists())
+    found = fate("u0")
+    assert found.state == "delivered"
+    assert [(again.replay_id, again.state, again.reason) for again in found.replays] == [
+        (replay.pk, "aborted", "HTTP 400")
+    ]
+    assert f"replay {replay.pk}: aborted HTTP 400" in run("u0")[1]
 
 
 def test_the_same_message_id_of_two_sources_is_two_events(world: World) -> None:

@@ -174,4 +174,6 @@ def _fate_lines(fate: Fate) -> list[str]:
         answer = f"HTTP {tried.status}" if tried.status else "no answer"
         said = " ".join((tried.error or tried.response).split())[:120]
         lines.append(f"    {_time(tried.at)} {answer} {tried.outcome} {tried.duration_ms} ms {said}".rstrip())
+    for again in fate.replays:
+        lines.append(f"    replay {again.replay_id}: {again.state} {again.reason}; {again.attempts} attempts")
     return [line.rstrip() for line in lines]
