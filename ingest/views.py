@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from ingest import answers, auth, conversions, log
-from ingest.address import client_address
 from ingest.config import SourceInfo
 from ingest.decode import TOO_LARGE, BodyError, decode, inflate
 from ingest.validate import BatchError, Reception, Validator, Verdict, format_time
+from rudderproj.address import client_address
 from rudderproj.web_hooks import Wait, answer_after
 
 logger = structlog.get_logger(__name__)

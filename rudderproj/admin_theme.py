@@ -100,6 +100,7 @@ UNFOLD = {
     "STYLES": [_asset("admin.css")],
     "COLORS": {"primary": _BLUE},
     "ENVIRONMENT": "rudderproj.admin_theme.environment",
+    "LOGIN": {"form": "rudderproj.logins.forms.LoginForm"},
     "GLOBAL_CALLBACK": "alerts.banner.context",
     "DASHBOARD_CALLBACK": "destinations.admin.dashboard.context",
     "SIDEBAR": {"navigation": NAVIGATION},

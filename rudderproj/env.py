@@ -57,7 +57,13 @@ VARIABLES = (
     Variable("DEBUG", "0", v.switch, "Django's debug pages; never in production"),
     Variable("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", v.hosts, "host names the web process answers to"),
     Variable("CSRF_TRUSTED_ORIGINS", "", v.origins, "origins (with scheme) from which the admin may be posted to"),
-    Variable("TRUSTED_PROXIES", "", v.networks, "networks whose `X-Forwarded-For` is believed"),
+    Variable("TRUSTED_PROXIES", "", v.networks, "networks whose `X-Forwarded-…` headers are believed"),
+    Variable(
+        "HTTPS_ONLY",
+        "0",
+        v.switch,
+        "pages for people by https alone, with secure cookies and HSTS; never asked of SDKs; needs TRUSTED_PROXIES",
+    ),
     Variable(
         "PUBLIC_ONLY",
         "0",

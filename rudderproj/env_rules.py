@@ -34,7 +34,13 @@ def _threads(env: Values) -> str | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (_retry_delays, _body_memory, _threads)
+def _https(env: Values) -> str | None:
+    if env["HTTPS_ONLY"] and not env["TRUSTED_PROXIES"]:
+        return "HTTPS_ONLY needs TRUSTED_PROXIES: without, no request is known to have come by https"
+    return None
+
+
+RULES: tuple[Rule, ...] = (_retry_delays, _body_memory, _threads, _https)
 
 
 def _secret_key(env: Values) -> str | None:

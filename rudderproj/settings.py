@@ -5,6 +5,7 @@ Must never hold a secret of its own or read os.environ directly.
 
 import socket
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -37,14 +38,19 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "rudderproj.logins",
     "alerts",
     "ingest",
     "destinations",
     "destinations.inbox",
     "destinations.api",
 ]
+# For pages only: SDK endpoints and probes answer without (rudderproj.web_direct).
 MIDDLEWARE = [
+    "rudderproj.web_proxy.believe_proxies",
+    "rudderproj.web_headers.security_headers",
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -98,8 +104,34 @@ TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "rudderproj" / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"}}
+# What an image collected is served, compressed; without, files are found in the apps: no collectstatic to forget.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+WHITENOISE_MAX_AGE = 600
+warnings.filterwarnings("ignore", message="No directory at")
+
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
+AUTHENTICATION_BACKENDS = ["rudderproj.logins.throttle.ThrottledBackend"]
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+]
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "rudderproj_session", "rudderproj_csrf"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV["HTTPS_ONLY"]
+# Only trusted proxies get as far as saying these (rudderproj.web_proxy).
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+USE_X_FORWARDED_HOST = True
+SECURE_SSL_REDIRECT = ENV["HTTPS_ONLY"]
+# Workers deliver from inside, by http; a redirected delivery would be given up.
+SECURE_REDIRECT_EXEMPT = ["^inbox/deliver/"]
+SECURE_HSTS_SECONDS = 365 * 86400 if ENV["HTTPS_ONLY"] else 0
+# About other hosts of the domain, and for good: the domain's owner decides, at the proxy.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
 APPEND_SLASH = False  # SDKs post to exact paths, and a redirected POST loses its body
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENV["INGEST_MAX_BODY_BYTES"] + 1024
 
@@ -118,6 +150,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "DESCRIPTION": "Where events are, and what an operator does about it. Unknown fields are refused.",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,  # it would describe ingest too, whose contract is its SDKs'
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
     "SERVE_URLCONF": "destinations.api.urls",

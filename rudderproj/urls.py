@@ -5,7 +5,6 @@ With PUBLIC_ONLY the second half does not exist. Whatever shows, counts or chang
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.staticfiles.views import serve
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from rudderproj import health, metrics_server
@@ -19,8 +18,6 @@ PUBLIC: list[URLPattern | URLResolver] = [
 ]
 PRIVATE: list[URLPattern | URLResolver] = [
     re_path("^metrics/?$", metrics_server.view),
-    # Found in the apps as they are: no collectstatic to forget. `insecure` only means that it works without DEBUG.
-    path("static/<path:path>", serve, {"insecure": True}),
     path("admin/", admin.site.urls),
     path("", include("destinations.inbox.urls")),
     path("", include("destinations.api.urls")),

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path, re_path
 from django.views.decorators.csrf import csrf_exempt
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 
@@ -29,7 +29,8 @@ def _at(route: str, view: type[ApiView]) -> URLPattern:
 
 
 SCHEMA = SpectacularAPIView.as_view(renderer_classes=[OpenApiJson], authentication_classes=[], permission_classes=[])
-DOCS = SpectacularSwaggerView.as_view(url_name="api-schema", authentication_classes=[], permission_classes=[])
+# Its script comes from a URL of its own: no page runs inline scripts (rudderproj.web_headers).
+DOCS = SpectacularSwaggerSplitView.as_view(url_name="api-schema", authentication_classes=[], permission_classes=[])
 
 operations = [
     _at("status", service.StatusView),

@@ -1,6 +1,7 @@
 """Secrets in the database: encrypted with the first key, read with all, rotated, and never lost with a key."""
 
 import base64
+import importlib
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from django.core import serializers
 from django.core.exceptions import FieldError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,13 +194,27 @@ def test_without_a_key_rotation_refuses(committed: None, use_keys: UseKeys) -> N
 
 
 def test_the_migration_encrypts_what_is_there_and_can_be_undone(hook: Destination) -> None:
-    call_command("migrate", "destinations", "0008", verbosity=0)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT config::text, pg_typeof(config)::text FROM destinations_destination")
-            text, kind = cursor.fetchone()
+    migration = importlib.import_module("destinations.migrations.0009_encrypted_config")
+    with connection.cursor() as cursor, connection.schema_editor() as editor:
+        cursor.execute(migration.TO_JSON)
+        migration.decrypt(None, editor)
+        cursor.execute("SELECT config::text, pg_typeof(config)::text FROM destinations_destination")
+        text, kind = cursor.fetchone()
         assert (json.loads(text), kind) == (CONFIG, "jsonb")
-    finally:
-        call_command("migrate", "destinations", verbosity=0)
+        migration.encrypt(None, editor)
+        cursor.execute(migration.TO_TEXT)
     assert read(hook) == CONFIG
+    assert stored(hook).startswith("enc1:")
+
+
+def test_the_migration_refuses_to_go_on_without_a_key(hook: Destination, use_keys: UseKeys) -> None:
+    migration = importlib.import_module("destinations.migrations.0009_encrypted_config")
+    use_keys()
+    with connection.cursor() as cursor, connection.schema_editor() as editor:
+        cursor.execute(migration.TO_JSON)
+        with pytest.raises(
+            CommandError, match=f"configuration of destination {hook.pk}: SECRETS_KEYS does not contain"
+        ):
+            migration.decrypt(None, editor)
+        cursor.execute(migration.TO_TEXT)
     assert stored(hook).startswith("enc1:")

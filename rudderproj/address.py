@@ -14,20 +14,26 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
     Anybody can write the left part of the header, so only what trusted proxies appended is believed.
     """
     found = _parse(peer)
-    if found is None or not _is_trusted(found, trusted):
+    if found is None or not _is_inside(found, trusted):
         return str(found or peer)
     for hop in reversed(forwarded_for.split(",")):
         address = _parse(hop)
         if address is None:
             break
         found = address
-        if not _is_trusted(address, trusted):
+        if not _is_inside(address, trusted):
             break
     return str(found)
 
 
-def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
-    return any(address in network for network in trusted)
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether this is the address of a trusted proxy."""
+    found = _parse(peer)
+    return found is not None and _is_inside(found, trusted)
+
+
+def _is_inside(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 @lru_cache(maxsize=4096)

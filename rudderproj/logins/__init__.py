@@ -1,0 +1,1 @@
+"""Logins of operators: how often somebody may try."""
