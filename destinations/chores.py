@@ -6,6 +6,9 @@ from destinations import retention
 from rudderproj import upkeep
 from rudderproj.pruning import Pruning, days
 
+# A replay of dead letters sends their copies: they stay until it has ended.
+_REPLAYED = "EXISTS (SELECT FROM destinations_replay r WHERE r.counts IS NULL AND r.origin = 'dead_letters')"
+
 
 def register() -> None:
     """Called once, when the app is ready."""
@@ -13,7 +16,8 @@ def register() -> None:
     env = settings.ENV
     finished = days(env["RETENTION_DELIVERY_DAYS"])
     upkeep.register(_rows(finished, "state IN ('delivered', 'skipped')").chore("finished_deliveries_pruned"))
-    upkeep.register(_rows(days(env["RETENTION_DEAD_LETTER_DAYS"]), "state = 'aborted'").chore("dead_letters_pruned"))
+    letters = _rows(days(env["RETENTION_DEAD_LETTER_DAYS"]), f"state = 'aborted' AND NOT {_REPLAYED}")
+    upkeep.register(letters.chore("dead_letters_pruned"))
     skips = Pruning("destinations_retentionskip", "at", days(env["RETENTION_HISTORY_DAYS"]))
     upkeep.register(skips.chore("retention_skips_pruned"))
     attempts = Pruning("destinations_attempt", "at", days(env["RETENTION_ATTEMPT_DAYS"]))

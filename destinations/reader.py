@@ -64,7 +64,8 @@ due AS (SELECT * FROM heads
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at, is_dead_letter
 FROM (
     SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload) AS payload,
-        e.received_at, d.attempts, d.first_failed_at, letter.id IS NOT NULL AS is_dead_letter,
+        e.received_at, d.attempts, d.first_failed_at,
+        coalesce(letter.state = 'aborted', false) AS is_dead_letter,
         coalesce(sum(octet_length(coalesce(e.payload, letter.payload))) OVER (
             ORDER BY d.nth, h.next_attempt_at NULLS FIRST, d.id
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
@@ -77,7 +78,7 @@ FROM (
     ) d
     LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = h.source_id AND e.message_id = d.message_id
     LEFT JOIN destinations_delivery letter ON h.replay > 0 AND letter.connection_id = h.connection_id
-        AND letter.xid = d.xid AND letter.position = d.position AND letter.replay = 0 AND letter.state = 'aborted'
+        AND letter.xid = d.xid AND letter.position = d.position AND letter.replay = 0
 ) found
 WHERE bytes_before < {READ_BYTES}
 ORDER BY id, user_key, xid, position
