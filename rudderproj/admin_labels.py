@@ -4,7 +4,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 TONES = {
-    "good": frozenset({"ok", "closed", "delivered", "normal", "done", "enabled", "accepted", "running"}),
+    "good": frozenset({"ok", "closed", "delivered", "normal", "done", "enabled", "accepted", "running", "finished"}),
     "bad": frozenset({"held", "open", "aborted", "degraded", "refused", "rejected", "cancelled", "unsent"}),
     "warn": frozenset({"paused", "half_open", "failed", "retry", "waiting"}),
 }

@@ -68,6 +68,7 @@ NAVIGATION = [
         "title": "Deliveries",
         "items": [
             _item("Dead letters", "mail_off", "destinations.deadletter"),
+            _item("Replays", "replay", "destinations.replay"),
             _item("Failed and waiting", "pending_actions", "destinations.delivery"),
             _item("Attempts", "history", "destinations.attempt"),
         ],

@@ -7,11 +7,14 @@ import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 
 from destinations import letters
+from destinations.admin.replay import replay_letters
 from destinations.admin.search import DestinationChoice, LocalMoment, SourceChoice
 from destinations.models import Attempt, DeadLetter, Delivery
 from rudderproj.admin_buttons import Button, ButtonAdmin
@@ -108,6 +111,35 @@ class DeadLetterAdmin(RowAdmin):
     """Events that were given up, with payload, last request and last answer."""
 
     search_form = LetterSearch
+    list_template = "destinations/dead_letters.html"
+
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {"may_pick": request.user.has_perm("destinations.add_replay")}
+
+    def may_press(self, request: HttpRequest, row: Model) -> bool:
+        return request.user.has_perm("destinations.add_replay")
+
+    def buttons(self, request: HttpRequest, row: Delivery) -> list[Button]:
+        return [Button("replay", "Replay", "replay", "primary")]
+
+    def press(self, request: HttpRequest, row: Delivery, name: str) -> HttpResponse | None:
+        return replay_letters(request, [(row.connection.destination_id, row.pk)])
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.replay_view)
+        return [path("replay/", view, name="destinations_deadletter_replay"), *super().get_urls()]
+
+    def replay_view(self, request: HttpRequest) -> HttpResponse:
+        """Replay those that were ticked."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        picked = [int(pk) for pk in request.POST.getlist("picked") if pk.isdecimal() and len(pk) < 19]
+        rows = self.get_queryset(request).filter(pk__in=picked[:SHOWN_ROWS])
+        chosen = list(rows.values_list("connection__destination", "pk"))
+        if not chosen:
+            self.message_user(request, "None was ticked.", messages.WARNING)
+        answer = replay_letters(request, chosen)
+        return answer or HttpResponseRedirect(reverse("admin:destinations_deadletter_changelist"))
 
     def state(self, chosen: dict[str, Any]) -> str | None:
         return Delivery.State.ABORTED
