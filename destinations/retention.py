@@ -108,7 +108,7 @@ def give_up(raw: Connection, through: date) -> int:
     Whose lanes are being forwarded loses its claim. A lane that is claimed again at once is left for the next time.
     """
     with raw.cursor() as cursor:
-        cursor.execute(_OWED, {"through": through})
+        cursor.execute(_OWED, needed.parameters(raw, through))
         owed = cursor.fetchall()
     return sum(_settle(raw, destination_id, lane_id, through) for destination_id, lane_id in owed)
 

@@ -332,12 +332,17 @@ def test_a_replay_keeps_the_days_it_has_not_come_through(
     assert counts(link) == {"accepted": 3, "delivered": 3}
 
 
-def test_a_replay_of_dead_letters_needs_no_log(raw: Connection, link: Link, write_ago: WriteAgo) -> None:
+def test_a_replay_of_dead_letters_and_one_that_is_cancelled_need_no_log(
+    raw: Connection, link: Link, write_ago: WriteAgo
+) -> None:
     for age in (9, 8):
         write_ago(link.source, age, "u")
     tally.roll_up_all(raw)
     deliver_all(link)
     replay_lane(link, *Event.objects.order_by("xid"), origin="dead_letters")
+    lane = replay_lane(link, *Event.objects.order_by("xid"))
+    assert retention.drop_old(raw) == 0
+    Replay.objects.filter(pk=lane.replay).update(state="cancelled", ended_at=timezone.now())
     assert retention.drop_old(raw) == 2
 
 
