@@ -126,13 +126,17 @@ def fate_of(seen: Evidence, event: Mapping[str, Any] | None, xid: int) -> Fate:
     return _settled(seen, reason)
 
 
+_FILTERED = "today's configuration filters it, and its lane has filtered events for this reason"
+_FORGOTTEN = "its person has been forgotten; whether it had been sent before is not known"
+
+
 def _settled(seen: Evidence, reason: str | None) -> Fate:
     """Delivered or filtered: a lane that never filtered anything for its content delivered all that was sent to it."""
     if reason == selection.OFF:
         return _told(seen, State.FILTERED, reason, "the connection was switched off when it was accepted")
     has_filtered = any(count for name, count in seen.filtered_so_far.items() if name != selection.OFF)
     if reason and seen.filtered_so_far.get(reason):
-        detail = "today's configuration filters it, and its lane has filtered events for this reason"
+        detail = _FORGOTTEN if reason == selection.FORGOTTEN else _FILTERED
         return _told(seen, State.FILTERED, reason, detail, inferred=True)
     if has_filtered:
         detail = "behind the cursor, and not filtered by today's configuration; its lane has filtered other events"

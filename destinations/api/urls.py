@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 
-from destinations.api import connections, deliveries, destinations, events, replays, service, sources
+from destinations.api import connections, deliveries, destinations, events, replays, service, sources, trials
 from destinations.api.base import ApiView
 from destinations.api.problems import MEDIA_TYPE, problem
 
@@ -45,6 +45,8 @@ operations = [
     _at("destinations/<int:pk>", destinations.DestinationView),
     _at("destinations/<int:pk>/pause", destinations.PauseView),
     _at("destinations/<int:pk>/resume", destinations.ResumeView),
+    _at("destinations/<int:pk>/test-events", trials.TestEventsView),
+    _at("destinations/<int:pk>/test-events/<int:number>", trials.TestEventView),
     _at("destinations/<int:pk>/actions", destinations.ActionsView),
     _at("connections", connections.ConnectionsView),
     _at("connections/<int:pk>", connections.ConnectionView),

@@ -1,9 +1,10 @@
-"""Replays by the API: previewed, started, watched, paused, cancelled; sent by real links."""
+"""Replays and test events by the API: previewed, started, watched, paused, cancelled; sent by real links."""
 
 from typing import Any
 
 import pytest
 
+from destinations import trial
 from destinations.models import Delivery, ReplayAction
 from tests.api.conftest import Api
 from tests.forwarding.conftest import sink
@@ -62,6 +63,17 @@ def test_a_replay_is_paused_resumed_and_cancelled_by_whom(api: Api, world: World
     assert (status, body["detail"]) == (409, "the replay is cancelled: it cannot be cancelled")
     assert [row["id"] for row in api.get("replays", destination=world.destination.pk)["items"]] == [made["id"]]
     assert api.get("replays", destination=0)["items"] == []
+
+
+def test_a_test_event_is_sent_and_its_answer_shown(api: Api, world: World) -> None:
+    path = f"destinations/{world.destination.pk}/test-events"
+    status, asked = api.post(path, {})
+    assert (status, asked["finished_at"], asked["outcome"]) == (202, None, "")
+    trial.run(asked["id"])
+    found = api.get(f"{path}/{asked['id']}")
+    assert (found["outcome"], found["response"]["status"]) == ("delivered", 200)
+    assert [row["id"] for row in api.get(path)["items"]] == [asked["id"]]
+    assert api.call("GET", f"{path}/0")[0] == api.post("destinations/0/test-events", {})[0] == 404
 
 
 def test_replays_are_walked_by_cursors(api: Api, world: World) -> None:

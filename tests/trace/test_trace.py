@@ -14,6 +14,7 @@ from django.utils import timezone
 from alerts import modes
 from destinations import actions, trace
 from destinations.fate import Fate
+from destinations.forget.run import forget
 from destinations.models import Connection, Delivery, Destination, Health
 from destinations.replay.create import create
 from destinations.replay.selection import Selection
@@ -110,6 +111,17 @@ def test_what_a_filter_kept_back_is_told_as_inferred(world: World) -> None:
     assert (fate("u0").state, fate("u0").reason, fate("u0").inferred) == ("filtered", "event_filter", True)
     assert (fate("u1").state, fate("u1").inferred) == ("delivered", True)
     assert (fate("u2").state, fate("u2").reason, fate("u2").inferred) == ("filtered", "integrations", True)
+
+
+def test_a_forgotten_event_is_told_apart_from_a_filtered_one(world: World) -> None:
+    world.append("u", "u0")
+    forget("u", actor="ada")
+    assert fate("u0").detail == "will be filtered: forgotten"
+    with forwarding([world.destination]):
+        assert eventually(world.is_settled)
+    found = fate("u0")
+    assert (found.state, found.reason, found.inferred) == ("filtered", "forgotten", True)
+    assert found.detail == "its person has been forgotten; whether it had been sent before is not known"
 
 
 def test_a_filter_set_later_does_not_make_a_delivered_event_look_filtered(world: World) -> None:
