@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format migrations-check bench venv clean
+.PHONY: help run test test-fast test-browser lint format migrations-check bench venv clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -15,10 +15,14 @@ run: ## start everything in the foreground; Ctrl-C stops it
 	@$(BOOTSTRAP) requirements.txt && exec $(BIN) -m rudderproj.stack run
 
 test: venv ## run all tests (ARGS="..." goes to pytest)
-	@$(BIN) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN) -m pytest -n 2 --dist loadgroup -m "not browser" $(ARGS)
 
 test-fast: venv ## run the tests that start no whole stack
 	@$(BIN) -m pytest -n 3 --dist worksteal -m "not slow" $(ARGS)
+
+test-browser: venv ## run the tests in a real browser; installs Chromium as root on Debian
+	@tests/browser/install.sh
+	@$(BIN) -m pytest tests/browser $(ARGS)
 
 lint: venv migrations-check ## ruff, mypy, import contracts, missing migrations
 	@$(BIN) -m ruff check .
