@@ -209,6 +209,44 @@ def test_who_holds_the_horizon_is_told(raw: Raw) -> None:
     assert horizon.holder() is None
 
 
+def test_a_holder_whose_beginning_is_hidden_is_as_old_as_we_know_it(raw: Raw) -> None:
+    with closing(db.connect("import", 30)) as other, connection.cursor() as cursor:
+        other.autocommit = False
+        with other.cursor() as writing:
+            writing.execute("SELECT pg_current_xact_id()")
+        cursor.execute("CREATE ROLE sees_little; GRANT sees_little TO current_user; SET ROLE sees_little")
+        try:
+            first = horizon.holder()
+            second = horizon.holder()
+        finally:
+            cursor.execute("RESET ROLE; DROP ROLE sees_little")
+        other.rollback()
+
+    assert first is not None
+    assert second is not None
+    assert first.xid == second.xid
+    assert 0 <= first.age_seconds < second.age_seconds < 60
+    assert first.who.endswith(", state hidden")
+
+
+def test_a_horizon_that_is_held_for_long_is_logged_with_the_holder(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lines() -> list[str]:
+        return [record.getMessage() for record in caplog.records if "horizon.held" in record.getMessage()]
+
+    with raw.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT pg_current_xact_id()")
+        horizon.warn_if_held()
+        assert lines() == []
+        monkeypatch.setattr(horizon, "LIMIT_SECONDS", 0.0)
+        horizon.warn_if_held()
+        cursor.execute("ROLLBACK")
+
+    assert len(lines()) == 1
+    assert "rudderproj tests" in lines()[0]
+
+
 def test_the_metrics_page_is_what_the_code_tells() -> None:
     text = (ROOT / "docs/reference/metrics.md").read_text()
 
