@@ -43,6 +43,8 @@ log_timezone = 'UTC'
 lc_messages = 'C'
 log_checkpoints = off
 log_line_prefix = '%m [%p] '
+log_error_verbosity = terse
+log_min_error_statement = panic
 password_encryption = 'scram-sha-256'
 """
 ACCESS = "host all all 127.0.0.1/32 scram-sha-256\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.test import Client
 
 from ingest.models import Source
@@ -90,6 +91,13 @@ def test_static_files_are_served_cached_and_revalidated(web: WebProcess) -> None
     again = get(web, "/static/admin/css/base.css", **{"If-Modified-Since": headers["last-modified"]})
     assert (again[0], again[2]) == (304, b"")
     assert get(web, "/static/../manage.py")[0] in (400, 404)
+
+
+def test_what_an_image_collected_is_served_compressed(db: None, settings: Any, tmp_path: Path) -> None:
+    settings.STATIC_ROOT, settings.WHITENOISE_USE_FINDERS = tmp_path, False
+    call_command("collectstatic", interactive=False, verbosity=0)
+    answer = Client().get("/static/admin/css/base.css", headers={"accept-encoding": "gzip"})
+    assert (answer.status_code, answer.headers["Content-Encoding"]) == (200, "gzip")
 
 
 @pytest.mark.parametrize(
