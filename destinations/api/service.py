@@ -52,6 +52,7 @@ class StatusOut(serializers.Serializer[Any]):
     destinations = serializers.ListField(child=serializers.DictField())
     connections = serializers.ListField(child=serializers.DictField())
     incidents = serializers.ListField(child=serializers.DictField())
+    retention = serializers.DictField()
 
 
 class StatusView(ApiView):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts.models import ModeChange, Process
-from destinations.models import Attempt, Delivery
+from destinations.models import Attempt, Delivery, Replay, ReplayAction, Trial
 from destinations.models import Connection as Link
 from ingest.models import MidnightKey, RejectedEvent, Source
 from rudderproj import db, pruning, upkeep
@@ -91,6 +91,28 @@ def test_each_kind_of_row_goes_at_its_own_age(source: Source, link: Link) -> Non
     assert MidnightKey.objects.get().message_id == "0.5"
     assert Process.objects.get().node == "0.5"
     assert ModeChange.objects.get().reason == "364"
+
+
+def test_a_replay_goes_with_its_actions_long_after_it_ended(link: Link, raw: Connection) -> None:
+    old, recent = timezone.now() - timedelta(days=366), timezone.now() - timedelta(days=364)
+    for name, ended_at, acted_at in (("gone", old, old), ("kept", recent, old), ("open", None, old)):
+        replay = Replay.objects.create(
+            destination=link.destination,
+            origin="log",
+            user_key=name,
+            total=0,
+            total_is_exact=True,
+            state="finished" if ended_at else "paused",
+            ended_at=ended_at,
+            counts={} if ended_at else None,
+        )
+        ReplayAction.objects.create(replay=replay, action="create")
+        ReplayAction.objects.filter(replay=replay).update(at=acted_at)
+    trial = Trial.objects.create(destination=link.destination, asked_by="ada")
+    Trial.objects.filter(pk=trial.pk).update(asked_at=timezone.now() - timedelta(days=31))
+    done = upkeep.run(due_only=False) or {}
+    assert (done["replay_actions_pruned"], done["replays_pruned"], done["test_events_pruned"]) == (2, 1, 1)
+    assert set(Replay.objects.values_list("user_key", flat=True)) == {"kept", "open"}
 
 
 def test_batch_after_batch_until_nothing_is_old(
