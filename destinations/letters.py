@@ -1,4 +1,4 @@
-"""Pages of delivery rows, replays' own left out: by destination, source, state, reason, time. Newest first, by id.
+"""Pages of delivery rows, live ones or a replay's: by destination, source, state, reason, time. Newest first, by id.
 
 Each connection's rows of each state are read from an index and merged, so that a page costs what it shows, with a
 thousand connections and a million dead letters too. Must never count or sort a table.
@@ -15,7 +15,7 @@ from rudderproj.db import SET_LOCAL_FROM_INDEXES
 _PAGE = """
 SELECT d.id FROM destinations_connection c CROSS JOIN unnest(%(states)s) wanted (state) CROSS JOIN LATERAL (
     SELECT d.id FROM destinations_delivery d
-    WHERE d.connection_id = c.id AND d.state = wanted.state AND d.replay = 0 AND d.id < %(before)s
+    WHERE d.connection_id = c.id AND d.state = wanted.state AND d.replay = %(replay)s AND d.id < %(before)s
         AND (%(reason)s IS NULL OR d.reason = %(reason)s)
         AND (%(since)s IS NULL OR d.updated_at >= %(since)s) AND (%(until)s IS NULL OR d.updated_at <= %(until)s)
     ORDER BY d.id DESC LIMIT %(limit)s
@@ -36,6 +36,7 @@ class Chosen:
     reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    replay: int = 0  # 0: the live ones
 
 
 def page(chosen: Chosen, limit: int, before: int | None = None) -> list[Delivery]:
@@ -45,6 +46,7 @@ def page(chosen: Chosen, limit: int, before: int | None = None) -> list[Delivery
         "destination": chosen.destination_id,
         "source": chosen.source_id,
         "reason": chosen.reason,
+        "replay": chosen.replay,
         "since": chosen.since,
         "until": chosen.until,
         "before": 2**63 - 1 if before is None else before,

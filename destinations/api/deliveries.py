@@ -23,6 +23,7 @@ class DeliveryOut(serializers.Serializer[Any]):
     connection_id = serializers.IntegerField()
     source = serializers.CharField(source="connection.source.name")  # type: ignore[assignment]
     destination = serializers.CharField(source="connection.destination.name")
+    replay = serializers.IntegerField(help_text="id of the replay whose row it is; 0: none")
     message_id = serializers.CharField()
     user_key = serializers.CharField()
     place = serializers.SerializerMethodField(help_text="names the event in this API")
@@ -65,6 +66,9 @@ class DeliveryQuery(LetterQuery):
     """In a state."""
 
     state = serializers.ChoiceField(Delivery.State.choices, required=False)
+    replay = serializers.IntegerField(
+        min_value=0, max_value=MOST_ID, default=0, help_text="id of a replay: its own rows; 0: the live ones"
+    )
 
 
 class DeliveriesView(ApiView):
@@ -123,6 +127,7 @@ def _page(query: dict[str, Any], state: str | None) -> tuple[list[Delivery], str
         reason=query.get("reason"),
         since=query.get("since"),
         until=query.get("until"),
+        replay=query.get("replay", 0),
     )
     rows = letters.page(chosen, query["limit"] + 1, query.get("cursor"))
     shown = rows[: query["limit"]]

@@ -50,6 +50,19 @@ def test_a_dead_letter_is_sent_again(api: Api, world: World) -> None:
         assert eventually(lambda: not api.get("dead-letters")["items"])
 
 
+def test_what_a_replay_could_not_deliver_is_listed_apart(api: Api, world: World) -> None:
+    world.append("x", "x0", answers=[200, 404])
+    with forwarding([world.destination]):
+        assert eventually(world.is_settled)
+    _, made = api.post("replays", {"destination": world.destination.pk, "user_key": "x"})
+    with forwarding([world.destination]):
+        assert eventually(lambda: api.get(f"replays/{made['id']}")["aborted"] == 1)
+    (row,) = api.get("deliveries", replay=made["id"])["items"]
+    assert (row["message_id"], row["state"], row["replay"]) == ("x0", "aborted", made["id"])
+    assert [row["message_id"] for row in api.get("deliveries")["items"]] == ["bad"]
+    assert [row["message_id"] for row in api.get("dead-letters")["items"]] == ["bad"]
+
+
 def test_a_replay_is_paused_resumed_and_cancelled_by_whom(api: Api, world: World) -> None:
     _, made = api.post("replays", {"destination": world.destination.pk})
     path = f"replays/{made['id']}"
