@@ -5,6 +5,7 @@ of a secret into a line.
 """
 
 import difflib
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ Values = Mapping[str, Any]
 Rule = Callable[[Values], str | None]
 
 # Of variables that only we read: an unknown one with such a beginning is a mistake, not somebody else's.
-_PREFIXES = ("FORWARD_", "RETRY_", "INGEST_", "EGRESS_", "SECRETS_", "INBOX_", "RETENTION_", "METRICS_", "API_")
+_PREFIXES = ("FORWARD_", "RETRY_", "INGEST_", "EGRESS_", "SECRETS_", "INBOX_", "RETENTION_", "METRICS_", "API_RATE_")
+METRICS_PORTS = 3  # one a role: rudderproj.metrics_server.ROLES
 _LIKE = 0.86  # how similar a name must be to one of ours to be taken for it
 
 
@@ -40,7 +42,16 @@ def _https(env: Values) -> str | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (_retry_delays, _body_memory, _threads, _https)
+def _metrics_ports(env: Values) -> str | None:
+    first = env["METRICS_PORT"]
+    if first and first + METRICS_PORTS - 1 > 65535:
+        return f"METRICS_PORT: {METRICS_PORTS} ports from there on are needed, and there are none above 65535"
+    if first and env["WEB_PORT"] in range(first, first + METRICS_PORTS):
+        return f"METRICS_PORT: the {METRICS_PORTS} ports from there on include WEB_PORT"
+    return None
+
+
+RULES: tuple[Rule, ...] = (_retry_delays, _body_memory, _threads, _https, _metrics_ports)
 
 
 def _secret_key(env: Values) -> str | None:
@@ -67,6 +78,27 @@ SERVING_RULES: tuple[Rule, ...] = (_secret_key, _secrets_keys, _database)
 def serving_problems(env: Values) -> list[str]:
     """Why a web process or worker must not start with these values; empty when it may."""
     return [problem for rule in SERVING_RULES if (problem := rule(env))]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server listening there can be reached from this machine only."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def doubts(env: Values) -> list[str]:
+    """A line for each value that is accepted, and dangerous where others can reach the web process."""
+    if is_loopback(env["WEB_HOST"]):
+        return []
+    found = {
+        "DEBUG is on: crash pages tell strangers about the code": env["DEBUG"],
+        "INBOX_ENABLED is on: whoever reaches /inbox/ reads events": env["INBOX_ENABLED"] and not env["PUBLIC_ONLY"],
+        "METRICS_OPEN is on: whoever reaches /metrics reads figures": env["METRICS_OPEN"] and not env["PUBLIC_ONLY"],
+        "ALLOWED_HOSTS contains *: pages answer under any name": "*" in env["ALLOWED_HOSTS"],
+    }
+    return [line for line, is_so in found.items() if is_so]
 
 
 def suspicious(names: Iterable[str], known: Iterable[str]) -> list[str]:

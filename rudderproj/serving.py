@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 
 from rudderproj.env import VARIABLES
-from rudderproj.env_rules import serving_problems, suspicious
+from rudderproj.env_rules import doubts, serving_problems, suspicious
 
 log = structlog.get_logger(__name__)
 
@@ -25,3 +25,5 @@ def require_settings() -> None:
         raise SystemExit(2)
     for line in suspicious(os.environ, [variable.name for variable in VARIABLES]):
         log.warning("setting.ignored", reason=line)
+    for line in doubts(settings.ENV):
+        log.warning("setting.doubtful", reason=line)

@@ -3,12 +3,11 @@
 Owns the defaults that only the local start gives. Must never print a value.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rudderproj import env
-from rudderproj.env_rules import suspicious
+from rudderproj.env_rules import is_loopback, suspicious
 
 from . import saved
 from .datadir import DataDir
@@ -81,11 +80,3 @@ def complete(environ: dict[str, str], chosen: Settings, data: DataDir) -> dict[s
     whole["DATA_DIR"] = str(data.root)
     whole.setdefault("FLOWER_BASIC_AUTH", f"{whole['FLOWER_USER']}:{whole['FLOWER_PASSWORD']}")
     return whole
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a server listening there can be reached from this machine only."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rudderproj import env
-from rudderproj.env_rules import serving_problems, suspicious
+from rudderproj import env, metrics_server
+from rudderproj.env_rules import METRICS_PORTS, doubts, serving_problems, suspicious
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "b25seSBmb3IgdGVzdHMsIG5vIHNlY3JldCBhdCBhbGw="
@@ -88,6 +88,12 @@ def test_a_value_is_refused_in_one_line_that_says_what_is_expected(name: str, va
             {"WEB_THREADS": "20", "WEB_MAX_REQUESTS": "10"},
             "WEB_THREADS is above WEB_MAX_REQUESTS: some threads would never work",
         ),
+        ({"HTTPS_ONLY": "1"}, "HTTPS_ONLY needs TRUSTED_PROXIES: without, no request is known to have come by https"),
+        (
+            {"METRICS_PORT": "65534"},
+            "METRICS_PORT: 3 ports from there on are needed, and there are none above 65535",
+        ),
+        ({"METRICS_PORT": "8078"}, "METRICS_PORT: the 3 ports from there on include WEB_PORT"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused(values: dict[str, str], line: str) -> None:
@@ -151,3 +157,16 @@ def test_no_process_starts_without_a_key_for_secrets(command: list[str], tmp_pat
 def test_a_name_that_looks_like_a_setting_and_is_none_is_pointed_out(name: str, lines: list[str]) -> None:
     found = suspicious([name], [variable.name for variable in env.VARIABLES])
     assert found == lines
+
+
+def test_what_is_dangerous_where_others_come_is_warned_about_there_alone() -> None:
+    risky = {"DEBUG": "1", "INBOX_ENABLED": "1", "METRICS_OPEN": "1", "ALLOWED_HOSTS": "*"}
+    assert doubts(env.read(risky)) == []
+    found = doubts(env.read(risky | {"WEB_HOST": "0.0.0.0"}))
+    assert [line.split()[0] for line in found] == ["DEBUG", "INBOX_ENABLED", "METRICS_OPEN", "ALLOWED_HOSTS"]
+    public = doubts(env.read(risky | {"WEB_HOST": "0.0.0.0", "PUBLIC_ONLY": "1"}))
+    assert [line.split()[0] for line in public] == ["DEBUG", "ALLOWED_HOSTS"]
+
+
+def test_metrics_have_a_port_for_each_role() -> None:
+    assert len(metrics_server.ROLES) == METRICS_PORTS
