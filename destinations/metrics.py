@@ -58,7 +58,7 @@ DEFINITIONS = (
     Definition("rudderproj_log_partitions", "gauge", "days the event log holds, days ahead included"),
     Definition("rudderproj_log_oldest_day_age_seconds", "gauge", "age of the oldest day in the log"),
     Definition("rudderproj_retention_seconds", "gauge", "how long events are kept in the log, RETENTION_DAYS"),
-    Definition("rudderproj_log_days_ahead", "gauge", "days after today that have a partition already"),
+    Definition("rudderproj_log_partitions_ahead", "gauge", "days after today that have a partition already"),
     Definition("rudderproj_horizon_age_seconds", "gauge", "age of the transaction that holds the horizon; 0 if none"),
     Definition("rudderproj_degraded", "gauge", "1 in degraded mode: events are accepted and not forwarded"),
     Definition("rudderproj_processes", "gauge", "processes seen within the last seconds", ("role",)),
@@ -144,7 +144,7 @@ def _log() -> dict[str, Rows]:
         "rudderproj_log_bytes": _one(size),
         "rudderproj_log_partitions": _one(partitions),
         "rudderproj_log_oldest_day_age_seconds": _one(max(0.0, float(oldest))),
-        "rudderproj_log_days_ahead": _one(ahead),
+        "rudderproj_log_partitions_ahead": _one(ahead),
         "rudderproj_retention_seconds": _one(days(settings.ENV["RETENTION_DAYS"])),
         "rudderproj_horizon_age_seconds": _one(held.age_seconds if held else 0.0),
     }

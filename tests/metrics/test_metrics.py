@@ -1,7 +1,9 @@
 """What is told: from this process, from its children, from the database; and to whom."""
 
 import os
+import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -135,7 +137,7 @@ def test_the_state_of_destinations_is_told(link: Connection) -> None:
     assert found["rudderproj_breaker_open_seconds"][("other",)] == 0
     assert found["rudderproj_degraded"] == {(): 1}
     assert found["rudderproj_log_partitions"] == {(): 4}
-    assert found["rudderproj_log_days_ahead"] == {(): 2}
+    assert found["rudderproj_log_partitions_ahead"] == {(): 2}
     assert found["rudderproj_processes"] == {(role,): 0 for role in ("web", "forward", "alerts", "beat", "flower")}
 
 
@@ -245,6 +247,19 @@ def test_a_horizon_that_is_held_for_long_is_logged_with_the_holder(
 
     assert len(lines()) == 1
     assert "rudderproj tests" in lines()[0]
+
+
+def test_prometheus_finds_nothing_to_say_about_what_is_told(link: Connection) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+    told = Figures()
+    told.add(figures.DEFINITIONS, figures.read)
+    text = metrics.exposition(with_figures=False) + told.text()
+
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_metrics_page_is_what_the_code_tells() -> None:
