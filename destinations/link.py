@@ -237,6 +237,8 @@ class Link:
 
     async def _read_replays(self) -> bool:
         """Read more for replays, as far as live traffic leaves room."""
+        if self._courier.sizes.total() > LINK_BYTES:
+            return False
         lanes = [lane for lane in self._lease.lanes.values() if lane.replay and self._may_read(lane)]
         active = [lane for lane in lanes if self._wanted[lane.connection_id].active]
         return await self._replays.read(active, self._wanted)

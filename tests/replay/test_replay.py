@@ -1,6 +1,6 @@
 """Replaying: a range of the log or dead letters, in order, beside live traffic, with every count exact."""
 
-from destinations import actions
+from destinations import actions, status
 from destinations.models import Delivery, Health, Lane, ReplayAction
 from ingest.models import Event
 from tests.forwarding.workers import eventually, forwarding
@@ -45,6 +45,9 @@ def test_dead_letters_that_are_delivered_are_none_any_more(world: World) -> None
     assert [row.message_id for row in world.rows(state="aborted", replay=0)] == ["d-dead"]
     recovered = world.rows(state="delivered", replay=0)
     assert {row.reason for row in recovered} == {f"replay {replay.pk}"}
+
+    shown = status.snapshot()["connections"][0]
+    assert (shown["aborted"], shown["delivered"], shown["difference"]) == (1, 21, 0)
 
     again = start(world, origin=DEAD_LETTERS)
     run(world, again)
@@ -99,6 +102,22 @@ def test_an_event_waits_for_what_is_owed_live_to_its_user_before_it(world: World
     assert sorted(arrived) == ["u1", "u1", "u2", "u2"]
     live = arrived.index("u2")
     assert arrived[:live].count("u1") >= 1
+    assert world.balance()["difference"] == 0
+
+
+def test_a_row_of_a_replay_that_is_due_takes_none_behind_a_live_one_with_it(world: World) -> None:
+    world.append("u", "u0", answers=[200, {"status": 503, "retry_after": "1"}, 200])
+    world.append("u", "u1", answers=[{"status": 503, "retry_after": "3000"}, 200])
+    world.append("u", "u2")
+    with forwarding([world.destination], threads=2):
+        assert eventually(lambda: world.balance()["waiting"] == 1)
+        replay = start(world)
+        assert eventually(lambda: numbers(replay, "delivered", "waiting") == [1, 2])
+        assert world.sink.ids().count("u0") == 3
+        assert "u2" not in world.sink.ids()
+        Delivery.objects.filter(message_id="u1", replay=0).update(next_attempt_at="2020-01-01T00:00:00Z")
+        assert eventually(lambda: is_finished(replay))
+    assert in_order(world, list(dict.fromkeys(world.sink.ids())))
     assert world.balance()["difference"] == 0
 
 
