@@ -281,6 +281,17 @@ def test_while_links_are_at_work_nothing_comes_back_and_every_event_is_counted_o
     assert {message_id for ids in others.values() for message_id in ids} <= arrived
 
 
+def test_what_a_link_remembers_is_not_written_after_it_was_forgotten(world: World) -> None:
+    world.append("ada", "a1", answers=[{"status": 400, "delay_seconds": 3.0, "body": "who is ada?"}])
+    with forwarding([world.destination]):
+        assert eventually(lambda: len(world.sink.arrivals) == 1)
+        forget("ada", actor="eve")
+        assert eventually(lambda: _is_settled(counts(world.connection)))
+    assert counts(world.connection) == {"accepted": 1, "filtered": 1}
+    assert mentions('"ada"') == mentions("who is ada") == {}
+    assert len(world.sink.arrivals) == 1
+
+
 def _is_settled(found: dict[str, int]) -> bool:
     assert "difference" not in found, found
     return not {"pending", "failed", "waiting"} & set(found)
