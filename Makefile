@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-browser lint format migrations-check bench venv clean
+.PHONY: help run test test-fast test-browser screenshots lint format migrations-check bench venv clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,10 @@ test-fast: venv ## run the tests that start no whole stack
 test-browser: venv ## run the tests in a real browser; installs Chromium as root on Debian
 	@tests/browser/install.sh
 	@$(BIN) -m pytest tests/browser $(ARGS)
+
+screenshots: venv ## make the pictures of the documentation from a running demo
+	@tests/browser/install.sh
+	@$(BIN) -m tests.browser.screenshots docs/images
 
 lint: venv migrations-check ## ruff, mypy, import contracts, missing migrations
 	@$(BIN) -m ruff check .

@@ -5,6 +5,7 @@ from django.apps import AppConfig
 
 class AlertsConfig(AppConfig):
     name = "alerts"
+    verbose_name = "operation"
 
     def ready(self) -> None:
         """Have every long-running process report that it lives, /health tell the mode, and upkeep do our chores."""

@@ -5,6 +5,7 @@ from django.apps import AppConfig
 
 class DestinationsConfig(AppConfig):
     name = "destinations"
+    verbose_name = "forwarding"
 
     def ready(self) -> None:
         """Ring the doorbell for whatever ingest stores, and have upkeep do our chores and metrics tell our figures."""

@@ -361,6 +361,9 @@ class Delivery(models.Model):
             models.Index(name="delivery_owed_day", fields=["day"], condition=models.Q(state__in=["failed", "waiting"])),
         ]
 
+    def __str__(self) -> str:
+        return self.message_id
+
 
 class DeadLetter(Delivery):
     """Events that were given up, as a list of their own in the admin."""

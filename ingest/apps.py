@@ -5,6 +5,7 @@ from django.apps import AppConfig
 
 class IngestConfig(AppConfig):
     name = "ingest"
+    verbose_name = "ingest"
 
     def ready(self) -> None:
         """Tell the web process, which knows no app, how to refuse requests of ours and what to flush at its end,

@@ -173,4 +173,8 @@ def _per_second(rate: float | None) -> str:
 
 
 def _short_seconds(value: float) -> str:
-    return "0" if value < 1 else age(value)
+    """Of the axis: one unit."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if value >= 2 * size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} s"

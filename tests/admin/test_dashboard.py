@@ -69,7 +69,8 @@ def test_rates_and_charts_come_from_the_samples(client: Client, hook: Destinatio
     assert found["Dead letters"][0] == "10"
     assert found["Difference"] == ("0", "good")
     assert page.count("<svg") == 4
-    assert "2 min 10 s" in page
+    assert "2.17 min" in page
+    assert "oldest 2 min 10 s" in page
 
 
 def test_a_difference_a_held_destination_and_degraded_mode_stand_out(client: Client, hook: Destination) -> None:
