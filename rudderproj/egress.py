@@ -9,11 +9,14 @@ import ipaddress
 import socket
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 RESOLVED_SECONDS = 30.0
+LOOKUPS = 32  # of names at once
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _V4_COMPATIBLE = ipaddress.ip_network("::/96")  # deprecated, and still an IPv4 address to some hosts
 _LOCAL = (ipaddress.ip_network("fec0::/10"), ipaddress.ip_network("64:ff9b:1::/48"))  # "global" to ipaddress
@@ -46,20 +49,43 @@ def permitted(address: Address, allow: Iterable[Network]) -> bool:
 
 
 class Resolver:
-    """Names to their permitted addresses, remembered for RESOLVED_SECONDS."""
+    """Names to their permitted addresses, remembered for RESOLVED_SECONDS. One look-up of a name at a time.
+
+    A name server that hangs keeps a thread for many seconds, whatever its caller waits for: threads of our own, since
+    the event loop has two for names, and a look-up that is joined by all who ask, or one name would take every thread.
+    """
 
     def __init__(self, allow: Iterable[str]) -> None:
         self._allow: list[Network] = [ipaddress.ip_network(network) for network in allow]
         self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
+        self._under_way: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
+        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="resolver")
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses that may be connected to for `host`, best first, at least one. Raises EgressRefused."""
         known = self._known.get((host, port))
         if known and time.monotonic() < known[0]:
             return known[1]
-        chosen = self._choose(host, await self._lookup(host, port))
-        self._known[host, port] = (time.monotonic() + RESOLVED_SECONDS, chosen)
-        return chosen
+        task = self._under_way.get((host, port))
+        if task is None:
+            task = self._under_way[host, port] = asyncio.create_task(self._resolve(host, port))
+        return await asyncio.shield(task)
+
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        try:
+            chosen = self._choose(host, await self._lookup(host, port))
+            self._known[host, port] = (time.monotonic() + RESOLVED_SECONDS, chosen)
+            return chosen
+        finally:
+            del self._under_way[host, port]
+
+    async def close(self) -> None:
+        """Wait for no look-up any more."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def forget(self, host: str, port: int) -> None:
         """Look the name up anew next time: none of its addresses answered."""
@@ -67,8 +93,9 @@ class Resolver:
 
     async def _lookup(self, host: str, port: int) -> list[Address]:
         host = host.strip("[]")  # URLs write IPv6 addresses in brackets
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         except (OSError, UnicodeError) as error:
             raise EgressRefused(f"cannot resolve {host}: {error}") from None
         return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

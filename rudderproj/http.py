@@ -3,6 +3,7 @@
 Must never follow a redirect, raise for what a server does, or log a body.
 """
 
+import asyncio
 import time
 from datetime import timedelta
 from typing import NamedTuple, TypeAlias
@@ -67,6 +68,7 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close every kept connection."""
+        await self._resolver.close()
         for _, client in self._clients.values():
             await client.close()
         self._clients.clear()
@@ -75,7 +77,11 @@ class HttpClient:
         """Try the host's addresses in turn, as long as there is time and none was reached."""
         host, port = request.target.host_str or "", request.target.port_or_known_default or 0
         key = (host, port, request.connect_seconds)
-        addresses = await self._resolver.resolve(host, port)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                addresses = await self._resolver.resolve(host, port)
+        except TimeoutError:
+            raise EgressRefused(f"cannot resolve {host} in {timeout_seconds:g} s") from None
         if (known := self._clients.get(key)) and known[0] in addresses:
             addresses = [known[0], *(address for address in addresses if address != known[0])]  # it answered last time
         for address in addresses:
