@@ -10,11 +10,14 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 STEP = 100_000
 
-# The largest id of the log, of its cursors and of its tallies, as far as it lies ahead of the next one.
+# The largest id of the log and of what is kept of it, as far as it lies ahead of the next one. Gaps and skips may lie
+# far beyond the last event, and would swallow new ones.
 _AHEAD = """
 SELECT greatest(
     (SELECT max(through_xid) FROM ingest_tally),
     (SELECT max(xid) FROM destinations_lane),
+    (SELECT max(greatest(from_xid, to_xid)) FROM destinations_gap),
+    (SELECT max(pg_snapshot_xmax(snapshot::pg_snapshot)::text::bigint) FROM destinations_destinationaction),
     (SELECT max(newest.xid) FROM ingest_source s CROSS JOIN generate_series(0, 63) hash CROSS JOIN LATERAL (
         SELECT e.xid FROM ingest_event e WHERE e.source_id = s.id AND e.lane = hash
         ORDER BY e.xid DESC, e.position DESC LIMIT 1) newest)

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from destinations import actions
 from ingest import home, log, tally
 from rudderproj import db
 from tests.forwarding.workers import eventually, forwarding, run_once
@@ -96,3 +97,31 @@ def test_a_log_that_is_at_home_is_left_alone(world: World) -> None:
 
     assert said.getvalue() == "the event log is this cluster's own: nothing to do\n"
     assert world.balance()["pending"] == 1
+
+
+MARKS = {  # what may lie ahead of the cluster although the whole log is behind: other statements use up ids too
+    "skip": "UPDATE destinations_destinationaction SET snapshot = %(ahead)s || ':' || %(ahead)s || ':' WHERE action = 'skip'",
+    "gap": "UPDATE destinations_gap SET from_xid = from_xid + 1, to_xid = %(ahead)s",
+}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_no_new_event_falls_into_a_skip_or_gap_of_another_cluster(world: World, mark: str) -> None:
+    actions.pause([world.destination.pk], "ann")
+    actions.resume([world.destination.pk], "ann", skip=True)
+    world.change(enabled=False)
+    world.change(enabled=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        (next_xid,) = cursor.fetchone() or (0,)
+        cursor.execute(MARKS[mark], {"ahead": next_xid + AHEAD})
+
+    with pytest.raises(log.LogUnavailable, match=r"manage\.py rebase"):
+        world.append("u", "a")
+    call_command("rebase", stdout=StringIO(), stderr=StringIO())
+    world.accepted.clear()
+    world.append("u", "b")
+    with forwarding([world.destination]):
+        assert eventually(world.is_settled)
+
+    assert world.sink.ids() == ["b"]
