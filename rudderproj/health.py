@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 1.0  # between probes that nobody waits for
 ANSWER_SECONDS = 1.0  # a database that takes longer to commit is not ready
+DOUBT_MS = 30_000  # how long a statement of a doubt may take
 NORMAL = "NORMAL"
 NO_ANSWER = "database does not answer"
 _COMMIT = "SELECT current_setting('transaction_read_only'), pg_logical_emit_message(true, 'rudderproj.health', '')"
@@ -110,7 +111,7 @@ class Watch:
         try:
             if self._raw is None or self._raw.closed:
                 self._raw = db.connect("health", ANSWER_SECONDS)
-                if reason := next(filter(None, (ask(self._raw) for ask in _doubts)), None):
+                if reason := _doubted(self._raw):
                     self._raw.close()
                     return reason
             self._raw.notices.clear()
@@ -136,6 +137,15 @@ class Watch:
             except Exception:  # whatever it was, liveness must not depend on it
                 log.warning("health.probe_failed", probe=name, exc_info=True)
         return answers
+
+
+def _doubted(raw: Connection) -> str:
+    """Why no event may be stored there. It may take longer than an answer: asked anew each time, it would never end."""
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{DOUBT_MS}ms"])
+        reason = next(filter(None, (ask(raw) for ask in _doubts)), "")
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{ANSWER_SECONDS * 1000:.0f}ms"])
+    return reason
 
 
 watch = Watch()

@@ -100,7 +100,8 @@ def test_a_log_that_is_at_home_is_left_alone(world: World) -> None:
 
 
 MARKS = {  # what may lie ahead of the cluster although the whole log is behind: other statements use up ids too
-    "skip": "UPDATE destinations_destinationaction SET snapshot = %(ahead)s || ':' || %(ahead)s || ':' WHERE action = 'skip'",
+    "skip": """UPDATE destinations_destinationaction SET snapshot = %(ahead)s || ':' || %(ahead)s || ':'
+        WHERE action = 'skip'""",
     "gap": "UPDATE destinations_gap SET from_xid = from_xid + 1, to_xid = %(ahead)s",
 }
 
