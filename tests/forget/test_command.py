@@ -103,6 +103,7 @@ def test_a_command_that_is_killed_is_finished_by_the_next(
     with closing(db.connect("blocker", 60)) as blocker:
         blocker.autocommit = False
         with blocker.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")  # a busy machine takes long to start one
             cursor.execute("SELECT FROM destinations_lane WHERE number = %s FOR UPDATE", [lane_of(ADA)])
             with subprocess.Popen(arguments, cwd=ROOT, env=process_env, stderr=subprocess.DEVNULL) as process:
                 assert eventually(lambda: _waits(raw))

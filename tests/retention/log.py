@@ -35,6 +35,7 @@ def long_reader() -> Iterator[Connection]:
         reader.autocommit = False
         with reader.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
             cursor.execute("SELECT count(*) FROM ingest_event")
         yield reader
         reader.commit()
