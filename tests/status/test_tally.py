@@ -103,7 +103,7 @@ def test_a_chore_that_fails_does_not_stop_the_others(raw: Connection, source: So
         cursor.execute("ALTER TABLE ingest_milestone RENAME TO gone")
         try:
             upkeep()
-            cursor.execute("SELECT message_id FROM ingest_midnight_key")
+            cursor.execute("SELECT message_id FROM ingest_midnight_key WHERE message_id IN ('old', 'new')")
             assert cursor.fetchall() == [("new",)]
         finally:
             cursor.execute("ALTER TABLE gone RENAME TO ingest_milestone")
