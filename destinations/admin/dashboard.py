@@ -20,11 +20,15 @@ from destinations.history import Figures, Snapshot
 from destinations.models import Destination, Health
 from rudderproj.charts import Chart, Series, line_chart
 
-RANGES = {"1h": (1, 30), "6h": (6, 180), "24h": (24, 720), "48h": (48, 1440)}  # hours, seconds of a step
+# Hours, and seconds of a step: sixty points, since a thousand destinations are added up for each.
+RANGES = {"1h": (1, 60), "6h": (6, 360), "24h": (24, 1440), "48h": (48, 2880)}
 FRESH_SECONDS = 30
 SHOWN_DESTINATIONS = 12
 SHOWN_AGES = 5
 NEEDED = (Process.Role.WEB, Process.Role.FORWARD, Process.Role.ALERTS, Process.Role.BEAT)
+
+
+Rates = list[tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,12 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     hours, step = RANGES[chosen]
     now = history.at_most(FRESH_SECONDS)
     samples = history.series(timezone.now() - timedelta(hours=hours), step)
-    rows = _rows(now)
+    rates, rows = _rates(samples), _rows(now)
     return given | {
         "title": "Dashboard",
         "dashboard": True,
-        "tiles": [*_service_tiles(rows), *_event_tiles(now, samples)],
-        "charts": list(_charts(samples, {row.destination.pk: row.destination.name for row in rows})),
+        "tiles": [*_service_tiles(rows), *_event_tiles(now, rates)],
+        "charts": list(_charts(samples, rates, {row.destination.pk: row.destination.name for row in rows})),
         "rows": sorted(rows, key=lambda row: row.trouble, reverse=True)[:SHOWN_DESTINATIONS],
         "hidden_rows": max(0, len(rows) - SHOWN_DESTINATIONS),
         "at": now.at,
@@ -101,8 +105,8 @@ def _service_tiles(rows: list[Row]) -> Iterator[Tile]:
     yield Tile("Destinations", str(len(enabled)), note, "bad" if is_open else "warn" if stopped else "good")
 
 
-def _event_tiles(now: Snapshot, samples: Sequence[Snapshot]) -> Iterator[Tile]:
-    total, rates = now.total, _rates(samples)
+def _event_tiles(now: Snapshot, rates: Rates) -> Iterator[Tile]:
+    total = now.total
     accepted, delivered = rates[-1] if rates else (None, None)
     yield Tile("Accepted", _per_second(accepted), f"{count(sum(now.stored.values()))} in all")
     yield Tile("Delivered", _per_second(delivered), f"{count(total.delivered)} in all, at all destinations")
@@ -113,11 +117,10 @@ def _event_tiles(now: Snapshot, samples: Sequence[Snapshot]) -> Iterator[Tile]:
     yield Tile("Difference", count(total.difference), "accepted events that nothing explains", tone)
 
 
-def _charts(samples: Sequence[Snapshot], names: dict[int, str]) -> Iterator[Chart]:
+def _charts(samples: Sequence[Snapshot], rates: Rates, names: dict[int, str]) -> Iterator[Chart]:
     if len(samples) < 2:
         return
     times = [sample.at for sample in samples]
-    rates = _rates(samples)
     yield line_chart(
         "Events a second",
         times[1:] if len(times) > 2 else times,
@@ -135,13 +138,13 @@ def _charts(samples: Sequence[Snapshot], names: dict[int, str]) -> Iterator[Char
     yield line_chart("Not delivered, so far in this range", times, outcomes, count, 4)
 
 
-def _rates(samples: Sequence[Snapshot]) -> list[tuple[float | None, float | None]]:
+def _rates(samples: Sequence[Snapshot]) -> Rates:
     """Accepted and delivered events a second between neighbours; None where a sum fell, since something was removed."""
     found = []
-    for before, after in itertools.pairwise(samples):
-        seconds = (after.at - before.at).total_seconds()
-        stored = sum(after.stored.values()) - sum(before.stored.values())
-        delivered = after.total.delivered - before.total.delivered
+    counted = [(s.at, sum(s.stored.values()), sum(row.figures.delivered for row in s.connections)) for s in samples]
+    for before, after in itertools.pairwise(counted):
+        seconds = (after[0] - before[0]).total_seconds()
+        stored, delivered = after[1] - before[1], after[2] - before[2]
         found.append(tuple(None if grown < 0 else grown / seconds for grown in (stored, delivered)))
     return found  # type: ignore[return-value]
 
@@ -153,10 +156,19 @@ def _aligned(values: list[float | None], times: Sequence[Any]) -> list[float | N
 
 def _ages(samples: Sequence[Snapshot], names: dict[int, str]) -> Iterator[Series]:
     """The destinations that were furthest behind."""
-    ages = [{pk: figures.oldest_age_seconds for pk, figures in s.by_destination().items()} for s in samples]
+    ages = [_oldest(sample) for sample in samples]
     worst = sorted(names, key=lambda pk: max(found.get(pk, 0.0) for found in ages), reverse=True)
     for pk in worst[:SHOWN_AGES]:
         yield Series(names[pk], [found.get(pk) for found in ages])
+
+
+def _oldest(sample: Snapshot) -> dict[int, float]:
+    """The age of the oldest event owed to each destination."""
+    found: dict[int, float] = {}
+    for row in sample.connections:
+        age_seconds = row.figures.oldest_age_seconds
+        found[row.destination_id] = max(age_seconds, found.get(row.destination_id, 0.0))
+    return found
 
 
 def _grown(totals: Sequence[Figures], name: str) -> list[float | None]:

@@ -24,7 +24,7 @@ def hook(client: Client) -> Destination:
     return hook
 
 
-def sampled(hook: Destination, *figures: Figures, seconds: int = 30) -> None:
+def sampled(hook: Destination, *figures: Figures, seconds: int = 60) -> None:
     """One sample each so many seconds, the last just now; as many events stored as accepted."""
     link = Connection.objects.get()
     for back, figure in enumerate(reversed(figures)):
@@ -58,14 +58,14 @@ def test_rates_and_charts_come_from_the_samples(client: Client, hook: Destinatio
     sampled(
         hook,
         Figures(accepted=0),
-        Figures(accepted=300, delivered=200, pending=100, oldest_age_seconds=75),
-        Figures(accepted=900, delivered=500, pending=390, aborted=10, oldest_age_seconds=130),
+        Figures(accepted=600, delivered=400, pending=200, oldest_age_seconds=75),
+        Figures(accepted=1800, delivered=1000, pending=790, aborted=10, oldest_age_seconds=130),
     )
     page = shown(client)
     found = tiles(page)
     assert found["Accepted"][0] == "20/s"
     assert found["Delivered"][0] == "10/s"
-    assert found["Owed"] == ("390", "warn")
+    assert found["Owed"] == ("790", "warn")
     assert found["Dead letters"][0] == "10"
     assert found["Difference"] == ("0", "good")
     assert page.count("<svg") == 4
@@ -86,7 +86,7 @@ def test_a_difference_a_held_destination_and_degraded_mode_stand_out(client: Cli
 
 
 def test_a_sum_that_falls_is_a_gap_and_no_negative_rate(client: Client, hook: Destination) -> None:
-    sampled(hook, Figures(accepted=500, delivered=500), Figures(accepted=0), Figures(accepted=30, delivered=30))
+    sampled(hook, Figures(accepted=500, delivered=500), Figures(accepted=0), Figures(accepted=60, delivered=60))
     page = shown(client)
     assert tiles(page)["Accepted"][0] == "1.0/s"
     assert "-" not in "".join(re.findall(r' d="([^"]+)"', page))
