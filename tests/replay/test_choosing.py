@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from destinations.models import Connection, Delivery
-from destinations.replay import counting, letters, times
+from destinations.replay import counting, times
 from destinations.replay.create import create, preview
 from destinations.replay.selection import BadSelection, NothingToReplay
 from ingest.models import Event, Source
@@ -167,29 +167,3 @@ def test_a_long_range_is_estimated_and_never_too_low(world: World, monkeypatch: 
     monkeypatch.setattr(counting, "EXACT_PAYLOADS", 50)
     assert counted(world) == (100, True)
     assert counted(world, event="Clicked") == (100, False)
-
-
-def test_dead_letters_are_listed_newest_first_page_by_page(world: World) -> None:
-    for number in range(5):
-        world.append(f"u{number}", f"dead{number}", answers=[400 if number else 422])
-    deliver(world)
-    for number in range(5):
-        at = timezone.now() - timedelta(hours=number)
-        Delivery.objects.filter(message_id=f"dead{number}").update(updated_at=at)
-
-    def names(**chosen: Any) -> list[str]:
-        found, after = [], None
-        while True:
-            page = letters.dead_letters(world.destination.pk, after=after, limit=2, **chosen)
-            found += [letter.message_id for letter in page.letters]
-            after = page.after
-            if after is None:
-                return found
-
-    assert names() == ["dead0", "dead1", "dead2", "dead3", "dead4"]
-    assert names(reason="HTTP 400") == ["dead1", "dead2", "dead3", "dead4"]
-    assert names(since=timezone.now() - timedelta(hours=2.5), until=timezone.now() - timedelta(hours=0.5)) == [
-        "dead1",
-        "dead2",
-    ]
-    assert letters.dead_letters(10**6).letters == []

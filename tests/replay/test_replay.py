@@ -55,6 +55,15 @@ def test_dead_letters_that_are_delivered_are_none_any_more(world: World) -> None
     assert (terms["aborted"], terms["delivered"], terms["difference"]) == (0, 22, 0)
 
 
+def test_a_dead_letter_that_two_replays_deliver_at_once_is_counted_once(world: World) -> None:
+    world.append("u", "dead", answers=[400, {"delay_seconds": 0.2}, {"delay_seconds": 0.8}])
+    deliver(world)
+    run(world, start(world, origin=DEAD_LETTERS), start(world, origin=DEAD_LETTERS))
+    assert world.sink.ids() == ["dead"] * 3
+    terms = world.balance()
+    assert (terms["aborted"], terms["delivered"], terms["difference"]) == (0, 1, 0)
+
+
 def test_a_dead_letter_is_sent_when_the_log_is_gone(world: World) -> None:
     world.append("u", "dead", answers=[400, 200])
     deliver(world)

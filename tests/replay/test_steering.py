@@ -46,6 +46,22 @@ def test_a_replay_stops_when_it_is_paused_and_goes_on_where_it_stood(world: Worl
     assert list(kept) == [("create", "ada"), ("pause", "grace"), ("resume", "eve"), ("finish", "")]
 
 
+def test_what_a_link_has_in_memory_is_not_sent_after_a_pause(world: World) -> None:
+    world.many(users=20, each=1)
+    deliver(world)
+    world.change(max_concurrency=1)
+    for name in [name for order in world.accepted.values() for name in order]:
+        world.sink.script(name, [200, {"delay_seconds": 0.4}])
+    first = len(world.sink.arrivals)
+    replay = start(world)
+    with forwarding([world.destination]):
+        assert world.sink.wait_for(lambda sink: len(sink.arrivals) > first)
+        at_the_pause = len(world.sink.arrivals)
+        steer.pause(replay.pk, "grace")
+        assert eventually(lambda: not Lane.objects.filter(replay=replay.pk, claim_id__isnull=False).exists())
+    assert len(world.sink.arrivals) - at_the_pause <= 1
+
+
 def test_a_cancelled_replay_sends_nothing_more_and_keeps_its_counts(world: World) -> None:
     world.append("u", "failing", "behind", answers=FAR_OFF)
     world.many(users=10, each=10)
