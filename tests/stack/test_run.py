@@ -97,7 +97,7 @@ def test_a_command_by_hand_works_on_the_running_stack(stack: Run) -> None:
     result = subprocess.run(
         [sys.executable, "manage.py", "bootstrap"],
         cwd=ROOT,
-        env=clean_environ(DATA_DIR=stack.environ["DATA_DIR"]),
+        env=stack.environ,
         capture_output=True,
         text=True,
         check=True,
