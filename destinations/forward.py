@@ -173,7 +173,7 @@ class Forwarder:
     async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
         limits = self._limits
         senders = seen.concurrency(limits.share, limits.concurrency)
-        link = Link(self._database, destination_id, lease, seen, sender, settler, senders, self._is_crowded)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, senders, self._links)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
         try:
@@ -184,8 +184,8 @@ class Forwarder:
             raise
         return link.progressed
 
-    def _is_crowded(self) -> bool:
-        return self._shift is not None and self._shift.is_full
+    def _links(self) -> int:
+        return max(1, self._shift.links) if self._shift else 1
 
 
 _forwarder: Forwarder | None = None

@@ -10,12 +10,13 @@ from collections.abc import Callable
 import orjson
 import psycopg2
 
-from destinations import control, doorbell, health, reader, stopping
+from destinations import control, doorbell, health, reader, shift, stopping
 from destinations.breaker import Streak, Verdict
 from destinations.control import Control
 from destinations.courier import Courier
 from destinations.lanes import ClaimedLane
 from destinations.lease import Database, Lease, LeaseLost, clock
+from destinations.memory import Memory
 from destinations.plugins.base import BuildError
 from destinations.reader import Owed
 from destinations.replay import steer
@@ -27,8 +28,6 @@ from ingest.models import LANES
 
 READ_EVENTS = 1000  # events in memory a link aims at
 LANE_SPAN = 500  # events of one lane beyond its cursor: a hanging head stops its lane only then
-LANE_BYTES = 4 * 1024 * 1024  # payloads of one lane in memory, beyond which no more of it are read
-LINK_BYTES = 64 * 1024 * 1024  # the same for all lanes
 LANE_ROWS = 1000  # failed and waiting rows of a lane beyond which its cursor stops instead
 CHECKPOINT_SECONDS = 0.05
 CHECKPOINT_EVENTS = 200
@@ -53,7 +52,7 @@ class Link:
         sender: Sender,
         settler: Settler,
         senders: int,
-        is_crowded: Callable[[], bool] = lambda: False,
+        links: Callable[[], int] = lambda: 1,
     ) -> None:
         self._database = database
         self._destination_id = destination_id
@@ -69,7 +68,7 @@ class Link:
         self._fixed = seen.fixed
         self._outdated = False  # the destination's configuration changed: the next link reads it
         self._courier = Courier(self._deliver, senders)
-        self._is_crowded = is_crowded  # whether other destinations wait for this process
+        self._memory = Memory(self._courier.sizes, links)
         self._news_at = clock()  # when something was last read or answered
         self._replays = Replays(database, self._courier, settler, senders, clock)
         self._replays.keep(seen.replays)
@@ -112,7 +111,7 @@ class Link:
         return not self._courier.flying
 
     def _linger_seconds(self) -> float:
-        return 0.0 if self._is_crowded() else LINGER_SECONDS
+        return 0.0 if self._memory.links() >= shift.LINKS else LINGER_SECONDS  # others wait for this process
 
     def _may_go_on(self) -> bool:
         return self._control.may_send and not self._outdated and self._verdict() is Verdict.USER and not stopping.told()
@@ -205,7 +204,7 @@ class Link:
 
     async def _retry_due(self) -> None:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
-        if self._courier.sizes.total() > LINK_BYTES:
+        if self._memory.is_full:
             return
         lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
         unwritten = {(row.connection_id, row.replay, row.user_key) for row in self._settler.changes.rows.values()}
@@ -224,11 +223,13 @@ class Link:
         """Read more of the log when memory runs low; False when there was nothing to read."""
         if self._courier.queued > READ_EVENTS // 2 and self._courier.moving(HANG_SECONDS) > READ_EVENTS // 2:
             return False
-        if self._courier.sizes.total() > LINK_BYTES:
+        if self._memory.is_full:
             return False
         open_lanes = [lane for lane in self._lease.lanes.values() if not lane.replay and self._may_read(lane)]
         most = min(LANE_SPAN, max(4, READ_EVENTS // max(1, len(open_lanes))))
-        events = await self._database.run(reader.next_events, [reader.Ask.more(lane, most) for lane in open_lanes])
+        events = await self._database.run(
+            reader.next_events, [reader.Ask.more(lane, most) for lane in open_lanes], self._memory.read_bytes
+        )
         if any(not self._wanted[owed.lane.connection_id].active for owed in events):
             await self._read_control()  # it may have been switched on before these events were accepted
         for owed in events:
@@ -237,18 +238,18 @@ class Link:
 
     async def _read_replays(self) -> bool:
         """Read more for replays, as far as live traffic leaves room."""
-        if self._courier.sizes.total() > LINK_BYTES:
+        if self._memory.is_full:
             return False
         lanes = [lane for lane in self._lease.lanes.values() if lane.replay and self._may_read(lane)]
         active = [lane for lane in lanes if self._wanted[lane.connection_id].active]
-        return await self._replays.read(active, self._wanted)
+        return await self._replays.read(active, self._wanted, self._memory.read_bytes)
 
     def _may_read(self, lane: ClaimedLane) -> bool:
         return (
             lane.id not in self._stopped
             and lane.progress.span < LANE_SPAN
             and self._settler.held[lane.id] < LANE_ROWS
-            and self._courier.sizes[lane.id] < LANE_BYTES
+            and self._memory.has_room(lane.id)
         )
 
     def _admit(self, owed: Owed) -> None:

@@ -18,11 +18,11 @@ from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next_sett
 from destinations.skip import Skip
 
 DUE_USERS = 64  # held users whose rows are read at once
-READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more
+READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more; links of one process share it
 
 # The partition is pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date.
 # Payloads too large for one read are cut off at the end of each lane: every lane's first event before any one's second.
-_NEXT = f"""
+_NEXT = """
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, EXISTS (
     SELECT FROM destinations_delivery d
     WHERE d.connection_id = found.connection_id AND d.lane = found.lane AND d.user_key = found.user_key
@@ -40,7 +40,7 @@ FROM (
         ORDER BY e.xid, e.position LIMIT l.most
     ) e
 ) found
-WHERE bytes_before < {READ_BYTES}
+WHERE bytes_before < {most_bytes}
 """
 _NEXT_ROW = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::int, %s::date, %s::int)"
 
@@ -154,7 +154,7 @@ class Ask(NamedTuple):
         return cls(lane, lane.progress.read_to, lane.progress.day, most)
 
 
-def next_events(raw: Connection, asked: Sequence[Ask]) -> list[Owed]:
+def next_events(raw: Connection, asked: Sequence[Ask], most_bytes: int = READ_BYTES) -> list[Owed]:
     """The next events of each lane asked for, in order per lane."""
     if not asked:
         return []
@@ -164,7 +164,8 @@ def next_events(raw: Connection, asked: Sequence[Ask]) -> list[Owed]:
         for lane, after, day, most in asked
     ]
     with raw.cursor() as cursor:
-        rows = execute_values(cursor, _NEXT, values, template=_NEXT_ROW, page_size=len(values), fetch=True)
+        statement = _NEXT.format(most_bytes=most_bytes)
+        rows = execute_values(cursor, statement, values, template=_NEXT_ROW, page_size=len(values), fetch=True)
     rows.sort(key=lambda row: row[1:3])
     return [
         Owed(lanes[lane_id], (xid, position), day.isoformat(), message_id, user_key, payload, received_at, held)

@@ -34,9 +34,9 @@ class Shift:
         self._computed = time.process_time()
 
     @property
-    def is_full(self) -> bool:
-        """Whether a link that only looks for more work stands in the way of others."""
-        return len(self._running) >= LINKS
+    def links(self) -> int:
+        """How many run now."""
+        return len(self._running)
 
     async def work(self, destination_id: int) -> None:
         """Run this destination's link, and others until the last of them ends. A link that fails stops no other."""
@@ -68,7 +68,7 @@ class Shift:
 
     async def _take(self) -> None:
         for _ in range(RINGS):
-            if self.is_full:
+            if self.links >= LINKS:
                 return
             try:
                 message = await asyncio.to_thread(doorbell.take)

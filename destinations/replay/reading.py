@@ -72,7 +72,7 @@ FROM (
         SELECT chosen.*, row_number() OVER (ORDER BY chosen.xid, chosen.position) AS nth FROM ({{rows}}) chosen
     ) e
 ) found
-WHERE bytes_before < {READ_BYTES}
+WHERE bytes_before < {{most_bytes}}
 """
 
 _ANY_LEFT = f"SELECT l.id FROM {_VALUES} WHERE EXISTS (SELECT FROM ({{rows}}) chosen)"
@@ -80,13 +80,15 @@ _ANY_LEFT = f"SELECT l.id FROM {_VALUES} WHERE EXISTS (SELECT FROM ({{rows}}) ch
 _ROWS = {Replay.Origin.LOG.value: LOG, Replay.Origin.DEAD_LETTERS.value: DEAD_LETTERS}
 
 
-def next_events(raw: Connection, asked: Sequence[Ask], origin: str) -> tuple[list[Owed], list[Ask]]:
+def next_events(
+    raw: Connection, asked: Sequence[Ask], origin: str, most_bytes: int = READ_BYTES
+) -> tuple[list[Owed], list[Ask]]:
     """The next events of each lane asked for, in order per lane, and the lanes that have come to their end."""
     if not asked:
         return [], []
     lanes = {ask.lane.id: ask.lane for ask in asked}
     with raw.cursor() as cursor:
-        statement = _NEXT.format(rows=_ROWS[origin])
+        statement = _NEXT.format(rows=_ROWS[origin], most_bytes=most_bytes)
         rows = execute_values(cursor, statement, _values(asked), template=_ROW, page_size=len(asked), fetch=True)
         rows.sort(key=lambda row: row[1:3])
         found = {row[0] for row in rows}

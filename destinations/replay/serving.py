@@ -62,7 +62,7 @@ class Replays:
         self.pace.spend(owed.lane.replay)
         self._courier.add(owed)
 
-    async def read(self, lanes: Collection[ClaimedLane], wanted: Mapping[int, Wanted]) -> bool:
+    async def read(self, lanes: Collection[ClaimedLane], wanted: Mapping[int, Wanted], most_bytes: int) -> bool:
         """Read more of these lanes, as far as there is room; False when nothing came of it. Raises psycopg2.Error."""
         room = self.room()
         by_origin: dict[str, list[ClaimedLane]] = defaultdict(list)
@@ -74,7 +74,7 @@ class Replays:
             group = sorted(ready, key=lambda lane: lane.progress.read_to)[:room]
             most = -(-min(MOST_EVENTS, int(room / max(0.01, self._sent_share))) // len(group))
             asked = [Ask.more(lane, most) for lane in group]
-            events, ended = await self._database.run(reading.next_events, asked, origin)
+            events, ended = await self._database.run(reading.next_events, asked, origin, most_bytes)
             moved = self._admit(events, wanted) > 0 or moved
             for ask in ended:
                 finish(ask.lane)

@@ -4,7 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from destinations import lanes, link, owner, reader
+from destinations import lanes, memory, owner, reader, shift
+from destinations.courier import Courier
+from destinations.forward import Forwarder
+from destinations.reader import Owed
 from rudderproj import db
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World
@@ -34,8 +37,8 @@ def test_one_read_is_bounded_by_bytes_and_takes_each_lanes_first_events_first(wo
 
 
 def test_large_events_arrive_in_order_through_a_small_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "LANE_BYTES", 2_000_000)
-    monkeypatch.setattr(link, "LINK_BYTES", 3_000_000)
+    monkeypatch.setattr(memory, "LANE_BYTES", 2_000_000)
+    monkeypatch.setattr(memory, "LINK_BYTES", 3_000_000)
     for number in range(10):
         for user in ("a", "b", "c"):
             world.append(user, f"{user}{number}", answers=[500, 200] if number == 3 else (), padding=PADDING)
@@ -53,3 +56,22 @@ def test_one_lane_of_large_events_that_hang_leaves_memory_for_the_others(world: 
         others = set(world.append_apart([f"other{number}" for number in range(10)], ["slow"]))
         assert world.sink.wait_for(lambda sink: others <= set(sink.ids()))
         world.sink.refuse_connections()
+
+
+def test_links_of_one_process_share_its_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, add = [0], Courier.add
+
+    def note(courier: Courier, owed: Owed) -> None:
+        add(courier, owed)
+        held.append(courier.sizes.total())
+
+    monkeypatch.setattr(Courier, "add", note)
+    monkeypatch.setattr(Forwarder, "_links", lambda _: shift.LINKS)
+    for user in ("a", "b", "c"):
+        for number in range(10):
+            world.append(user, f"{user}{number}", padding=PADDING)
+    with forwarding([world.destination]):
+        assert eventually(world.is_settled)
+
+    assert max(held) < (reader.READ_BYTES + memory.LINK_BYTES) / shift.LINKS + 2 * len(PADDING)
+    assert world.report().is_clean
