@@ -21,13 +21,17 @@ ON CONFLICT (id) DO UPDATE SET ran_at = now() WHERE destinations_sweep.ran_at < 
 RETURNING id
 """
 
+# The newest events are looked for from the day on of the source's cursor furthest behind, not in a month's partitions.
 _WORK = f"""
 WITH newest AS MATERIALIZED (
     SELECT s.id AS source_id, n.number, e.xid, e.position
-    FROM (SELECT DISTINCT source_id AS id FROM destinations_connection) s
+    FROM (SELECT c.source_id AS id, min(l.day) AS day
+          FROM destinations_effective_lane l JOIN destinations_connection c ON c.id = l.connection_id
+          GROUP BY c.source_id) s
     CROSS JOIN generate_series(0, 63) n (number)
     CROSS JOIN LATERAL (
-        SELECT e.xid, e.position FROM ingest_event e WHERE e.source_id = s.id AND e.lane = n.number
+        SELECT e.xid, e.position FROM ingest_event e
+        WHERE e.source_id = s.id AND e.lane = n.number AND e.day >= s.day - 1
         ORDER BY e.xid DESC, e.position DESC LIMIT 1) e
 ),
 connected AS MATERIALIZED (
