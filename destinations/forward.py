@@ -8,6 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -24,7 +25,7 @@ from destinations.probe import probe
 from destinations.retry import RetryPolicy
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import Settler
-from destinations.shift import Shift
+from destinations.shift import LINKS, Shift
 from ingest import home
 from ingest.models import LANES
 from rudderproj import metrics, metrics_relay
@@ -33,6 +34,7 @@ from rudderproj.http import HttpClient
 log = structlog.get_logger(__name__)
 
 STATEMENT_SECONDS = 10.0
+THREADS = 4 * LINKS
 
 
 def utc_now() -> datetime:
@@ -80,6 +82,8 @@ class Forwarder:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        # A broker that is away keeps each caller for seconds: no link may wait for the others' calls.
+        self._runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "link-calls"))
         self._database = Database(lambda: home.connect("link", STATEMENT_SECONDS))
         self._client = HttpClient(settings.ENV["EGRESS_ALLOW"])
         self._shift: Shift | None = None
@@ -95,7 +99,7 @@ class Forwarder:
 
     def work(self, destination_id: int) -> None:
         """Run a shift that begins with this destination's link; rings the next link of each that left work."""
-        self._shift = Shift(self._forward)
+        self._shift = Shift(self._forward, lambda: self._database.busy_seconds)
         self._runner.run(self._shift.work(destination_id))
 
     def close(self) -> None:

@@ -38,17 +38,29 @@ class Database:
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._raw: Connection | None = None
+        self._busy_seconds, self._busy_since = 0.0, 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="link-database")
 
     async def run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call function(connection, …) in the thread; reconnects if the connection is gone. Raises psycopg2.Error."""
 
         def call() -> T:
-            if self._raw is None or self._raw.closed:
-                self._raw = self._connect()
-            return function(self._raw, *args, **kwargs)
+            self._busy_since = time.monotonic()
+            try:
+                if self._raw is None or self._raw.closed:
+                    self._raw = self._connect()
+                return function(self._raw, *args, **kwargs)
+            finally:
+                self._busy_seconds += time.monotonic() - self._busy_since
+                self._busy_since = 0.0
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    @property
+    def busy_seconds(self) -> float:
+        """For how long, in all, a statement was under way: who shares the connection waits behind it."""
+        since = self._busy_since
+        return self._busy_seconds + (time.monotonic() - since if since else 0.0)
 
     async def close(self) -> None:
         """Close the connection: after an error its state is not to be trusted."""

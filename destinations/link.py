@@ -63,7 +63,7 @@ class Link:
         self._wanted = seen.wanted(sender.names)
         self._stopped: set[int] = set()  # lanes this link must not read further
         self._wake = asyncio.Event()
-        self._checkpoint_at = self._control_at = 0.0
+        self._checkpoint_at = self._control_at = self._take_at = 0.0
         self._noted_streak = seen.streak
         self._fixed = seen.fixed
         self._outdated = False  # the destination's configuration changed: the next link reads it
@@ -151,9 +151,10 @@ class Link:
         await self._keep_lease()
         if clock() >= self._control_at:
             await self._look_around()
-        read = await self._read()
-        read = await self._read_replays() or read
-        if not read and not self._courier.busy_users:
+        live = await self._read()
+        read = await self._read_replays() or live
+        if not live and not self._replays.live_events and (not read or clock() >= self._take_at):
+            self._take_at = clock() + POLL_MOST_SECONDS  # beside a replay; with nothing to do, at every look
             await self._adopt(await self._lease.take(self._room()))
         await self._checkpoint_if_due()
         if read:

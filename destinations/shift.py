@@ -2,7 +2,7 @@
 
 A link that waits for a destination needs no processor, so a process with time to spare takes further rings from the
 queue; without that, as many hanging destinations as there are processes would keep all others waiting. Must never take
-a ring while its links keep the processor busy: another process, or one more of them, serves it sooner.
+a ring while its links keep the processor or the connection busy: another process, or one more, serves it sooner.
 """
 
 import asyncio
@@ -20,18 +20,19 @@ log = structlog.get_logger(__name__)
 LINKS = 16  # at once in one process
 ALONE_SECONDS = 0.3  # the first link's: whoever is rung meanwhile belongs to other processes, which share its work
 LOOK_SECONDS = 0.05  # between two looks into the queue
-BUSY_SHARE = 0.5  # of the time between two looks: a process that computed for longer has none to spare
+BUSY_SHARE = 0.5  # of the time between two looks: a process that computed or queried for longer has none to spare
 RINGS = 4  # taken at one look at most
 
 
 class Shift:
     """Runs links side by side on one event loop until none is left."""
 
-    def __init__(self, link: Callable[[int], Awaitable[bool]]) -> None:
+    def __init__(self, link: Callable[[int], Awaitable[bool]], database_seconds: Callable[[], float]) -> None:
         self._link = link
+        self._database_seconds = database_seconds
         self._running: set[asyncio.Task[None]] = set()
         self._began_at = self._looked_at = time.monotonic()
-        self._computed = time.process_time()
+        self._computed, self._queried = time.process_time(), database_seconds()
 
     @property
     def links(self) -> int:
@@ -56,14 +57,14 @@ class Shift:
         self._running.add(asyncio.ensure_future(work))
 
     def _has_time(self) -> bool:
-        """Whether a look is due and the processor was mostly idle since the last one."""
+        """Whether a look is due, and since the last one processor and database connection were mostly idle."""
         now = time.monotonic()
         waited = now - self._looked_at
         if waited < LOOK_SECONDS:
             return False
-        computed = time.process_time()
-        share = (computed - self._computed) / waited
-        self._looked_at, self._computed = now, computed
+        computed, queried = time.process_time(), self._database_seconds()
+        share = max(computed - self._computed, queried - self._queried) / waited
+        self._looked_at, self._computed, self._queried = now, computed, queried
         return share < BUSY_SHARE and now > self._began_at + ALONE_SECONDS and not stopping.told()
 
     async def _take(self) -> None:

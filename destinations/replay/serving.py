@@ -46,9 +46,16 @@ class Replays:
 
     def room(self) -> int:
         """How many more events of replays may be in memory."""
-        events = self._courier.events
-        replayed = sum(events[lane_id] for lane_id in self._lane_ids)
-        return max(0, self.pace.room(events.total() - replayed, replayed))
+        return max(0, self.pace.room(self.live_events, self._replayed))
+
+    @property
+    def live_events(self) -> int:
+        """How many events in memory are of no replay."""
+        return self._courier.events.total() - self._replayed
+
+    @property
+    def _replayed(self) -> int:
+        return sum(self._courier.events[lane_id] for lane_id in self._lane_ids)
 
     def allowed(self, lane: ClaimedLane, events: int) -> int:
         """How many of so many events of a replay may be sent now."""
