@@ -141,7 +141,9 @@ def _settled(seen: Evidence, reason: str | None) -> Fate:
     if has_filtered:
         detail = "behind the cursor, and not filtered by today's configuration; its lane has filtered other events"
         return _told(seen, State.DELIVERED, "", detail, inferred=True)
-    return _told(seen, State.DELIVERED, "", "no failed attempt is on record")
+    # A refusal that held the destination, or a failure that opened its breaker, leaves attempts and no row.
+    detail = "failed attempts are on record" if seen.tries else "no failed attempt is on record"
+    return _told(seen, State.DELIVERED, "", detail)
 
 
 def _off(xid: int, wanted: Wanted) -> str | None:

@@ -15,7 +15,10 @@ def read_time(text: str) -> datetime:
     Raises ValueError with a line that says what was expected.
     """
     if ago := _AGO.fullmatch(text):
-        return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        try:
+            return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        except OverflowError:
+            raise ValueError(f"{text!r} is too long ago") from None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -96,7 +96,7 @@ class _Act:
     dry_run: bool
     tell: Callable[[str], None]
     report: Report
-    counted: set[tuple[int, int, int]] = field(default_factory=set)  # in a dry run: events whose attempts are counted
+    counted: set[tuple[int, int, int]] = field(default_factory=set)  # in a dry run: what attempts are counted of
 
     def do(self) -> None:
         named = self._find_named()
@@ -128,11 +128,11 @@ class _Act:
         """Tombstones first; then nobody may remember what was there; then their rows."""
         links = Link.objects.filter(source__in={e.source_id for e in batch}).values_list("pk", "source_id")
         places = [(link, e.xid, e.position) for link, source_id in links for e in batch if source_id == e.source_id]
-        self.report.attempts += deliveries.attempts(self.raw, places, erase=not self.dry_run)
         if self.dry_run:
             self.report.events += len(batch)
-            self.counted.update(places)
+            self.report.attempts += self._attempts_not_yet_counted(set(places))
             return
+        self.report.attempts += deliveries.attempts(self.raw, places, erase=True)
         self.report.events += events.erase(self.raw, batch)
         self.report.tables.add(batch[0].table)
         deliveries.stop_links(self.raw, batch)
@@ -142,11 +142,16 @@ class _Act:
         self.tell("reading deliveries")
         rows = sorted(deliveries.find(self.raw, self.person, self.source_id), key=lambda row: row.named)
         if self.dry_run:
-            places = sorted({row.place for row in rows} - self.counted)
-            said = deliveries.attempts(self.raw, places, erase=False)
+            said = self._attempts_not_yet_counted({row.place for row in rows})
             self.report.add(Erased(len(rows), sum(row.is_held for row in rows), said))
         else:
             self.report.add(deliveries.erase(self.raw, rows))
+
+    def _attempts_not_yet_counted(self, places: set[tuple[int, int, int]]) -> int:
+        """An event and its rows share attempts. Once erased they say nothing more; a dry run sees them again."""
+        new = sorted(places - self.counted)
+        self.counted.update(new)
+        return deliveries.attempts(self.raw, new, erase=False)
 
     def _erase_others(self) -> None:
         self.tell("reading rejected events and the rest")

@@ -14,6 +14,7 @@ from destinations.replay.selection import BadSelection, NothingToReplay, Selecti
 from rudderproj import db
 
 STATEMENT_SECONDS = 60.0
+_RATE_MOST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ def preview(selection: Selection) -> Preview:
 
 def create(selection: Selection, actor: str, rate: int | None = None) -> Replay:
     """Start a replay; `rate`: attempts a second at most. Raises BadSelection or NothingToReplay."""
-    if rate is not None and rate < 1:
-        raise BadSelection("rate must be at least 1 event a second")
+    if rate is not None and not 1 <= rate <= _RATE_MOST:
+        raise BadSelection(f"rate must be at least 1 event a second, and at most {_RATE_MOST}")
     found, count = _plan(selection)
     if not found.ranges or (count.events_is_exact and not count.events):
         raise NothingToReplay("nothing to replay: no such event")

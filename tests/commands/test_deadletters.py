@@ -43,7 +43,9 @@ def test_dead_letters_are_listed_newest_first_by_destination_reason_and_time() -
     [
         (["--destination", "nobody"], "no destination is named 'nobody'"),
         (["--since", "soon"], "'soon' is no time"),
+        (["--since", "999999d"], "'999999d' is too long ago"),
         (["--limit", "0"], "limit must be at least 1"),
+        (["--limit", str(10**20)], "limit must be at least 1 and at most 10000"),
     ],
 )
 def test_wrong_input_is_one_line(arguments: list[str], problem: str) -> None:

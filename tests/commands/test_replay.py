@@ -89,7 +89,11 @@ def test_bad_input_is_one_line_and_changes_nothing(world: World) -> None:
     assert fails(*hook, "--since", "2h", "--until", "3h") == ("since must be before until", 2)
     assert fails(*hook, "--since", "soon")[0].startswith("'soon' is no time: expected 2026")
     assert fails(*hook, "--message-id", "m9") == ("not there, or not settled yet: m9", 2)
-    assert fails(*hook, "--rate", "0") == ("rate must be at least 1 event a second", 2)
+    for rate in ("0", str(10**11)):
+        assert fails(*hook, "--rate", rate) == ("rate must be at least 1 event a second, and at most 2147483647", 2)
+    assert fails(*hook, "--since", "999999d") == ("'999999d' is too long ago", 2)
+    assert fails("list", *hook) == ("`list` takes no --destination", 2)
+    assert fails("pause", "1", "--dry-run") == ("`pause` takes no --dry-run", 2)
     assert fails(*hook, "--event", "Nothing") == ("nothing to replay: no such event", 1)
     assert fails(*hook, "--event", "Nothing", "--dry-run") == ("nothing to replay: no such event", 1)
     assert fails("show", "99999") == ("there is no replay 99999", 2)

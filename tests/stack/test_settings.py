@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rudderproj import env
 from rudderproj.stack import environment, ports, programs, saved, supervise
 from rudderproj.stack.datadir import DataDir, open_data_dir
 
@@ -70,6 +71,15 @@ def test_a_command_by_hand_finds_the_stack_but_keeps_what_the_user_set(data: Dat
     saved.adopt(environ)
     assert environ == {"DATA_DIR": str(data.root), "SECRET_KEY": "mine", "DATABASE_URL": "postgresql://stack"}
     assert (data.root / "environment.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_upkeep_by_hand_keeps_what_the_stack_was_told_to_keep(data: DataDir) -> None:
+    names = [variable.name for variable in env.VARIABLES if variable.name.startswith("RETENTION_")]
+    assert len(names) > 5
+    saved.save(data.root, dict.fromkeys(names, "365"))
+    environ = {"DATA_DIR": str(data.root)}
+    saved.adopt(environ)
+    assert environ == {"DATA_DIR": str(data.root), **dict.fromkeys(names, "365")}
 
 
 def test_without_a_stack_a_command_by_hand_gets_nothing(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_the_command_tells_where_an_event_is(world: World) -> None:
     assert f"u0: accepted {Event.objects.get().received_at:%Y-%m-%dT%H:%M:%S}" in text
     assert f"from {world.source.name}, user u" in text
     assert "hook: failed" in text
-    assert "HTTP 503; 1 attempts; next attempt" in text
+    assert "HTTP 503; 1 attempt; next attempt" in text
     assert "HTTP 503 retry" in text
     assert "later" in text
 

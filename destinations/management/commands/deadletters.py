@@ -13,6 +13,7 @@ from destinations.models import Delivery, Destination
 from rudderproj.tables import table
 from rudderproj.times import read_time
 
+_LIMIT_MOST = 10_000
 _COLUMNS = ("aborted_at", "source", "destination", "message_id", "user_key", "attempts", "reason")
 
 
@@ -43,8 +44,8 @@ class Command(BaseCommand):
 
     def letters(self, options: dict[str, Any]) -> list[Delivery]:
         """What the options ask for. Raises ValueError."""
-        if options["limit"] < 1:
-            raise ValueError("limit must be at least 1")
+        if not 1 <= options["limit"] <= _LIMIT_MOST:
+            raise ValueError(f"limit must be at least 1 and at most {_LIMIT_MOST}")
         pk = None
         if name := options["destination"]:
             pk = Destination.objects.filter(name=name).values_list("pk", flat=True).first()

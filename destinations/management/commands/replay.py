@@ -3,6 +3,7 @@
 Exit codes: 0 done; 1 there is nothing to replay; 2 wrong input. In both one line on standard error, nothing changed.
 """
 
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -20,6 +21,7 @@ _COLUMNS = (
     *("id", "destination", "state", "origin", "total", "delivered", "failed", "waiting", "aborted", "filtered"),
     *("pending", "created_at", "created_by"),
 )
+_CHOOSING = ("destination", "source", "state", "since", "until", "event", "user", "message_id", "rate", "dry_run")
 _NEWEST = 50
 
 
@@ -45,6 +47,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         verb, pk = options["verb"], options["id"]
         try:
+            if verb and (given := [name for name in _CHOOSING if options[name]]):
+                raise BadSelection(f"`{verb}` takes no --{given[0].replace('_', '-')}")
             if verb == "list":
                 self.list()
             elif verb is not None:
@@ -132,4 +136,6 @@ def _told(value: Any) -> str:
     if isinstance(value, list):
         told = (f"{item['action']} {item['at']:%Y-%m-%dT%H:%M:%SZ} {item['actor']}".strip() for item in value)
         return ", ".join(told)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
     return "" if value is None else str(value)

@@ -164,7 +164,7 @@ def _fate_lines(fate: Fate) -> list[str]:
     if fate.inferred:
         parts.append("inferred from today's configuration")
     if fate.attempts:
-        parts.append(f"{fate.attempts} attempts")
+        parts.append(f"{fate.attempts} attempt{'' if fate.attempts == 1 else 's'}")
     if fate.next_attempt_at:
         parts.append(f"next attempt {_time(fate.next_attempt_at)}")
     if fate.settled_at:
@@ -175,5 +175,5 @@ def _fate_lines(fate: Fate) -> list[str]:
         said = " ".join((tried.error or tried.response).split())[:120]
         lines.append(f"    {_time(tried.at)} {answer} {tried.outcome} {tried.duration_ms} ms {said}".rstrip())
     for again in fate.replays:
-        lines.append(f"    replay {again.replay_id}: {again.state} {again.reason}; {again.attempts} attempts")
+        lines.append(f"    replay {again.replay_id}: {again.state} {again.reason}; attempts: {again.attempts}")
     return [line.rstrip() for line in lines]
