@@ -46,7 +46,12 @@ class Settler:
     held: Counter[int] = field(default_factory=Counter)  # rows per lane id, as far as this link knows
     settled: int = 0  # events since the last checkpoint
     last_error: str = ""
-    retry_after: float = 0.0  # seconds that the destination asked to be left alone for, since its last success
+    asked: dict[str, float] = field(default_factory=dict)  # `Retry-After` in seconds, by user since the last success
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds that the destination as a whole asked to be left alone for: what every failing user was told."""
+        return min(self.asked.values(), default=0.0)
 
     def answered(self, owed: Owed, request: Request, answer: Answer) -> bool:
         """Note an attempt; True when the user's next event may be sent."""
@@ -55,11 +60,11 @@ class Settler:
             self._note_attempt(owed, outcome, answer)
         if outcome is Outcome.DELIVERED:
             self.streak.succeeded()
-            self.retry_after = 0.0
+            self.asked.clear()
             self._delivered(owed)
             return True
         self.last_error = self.mask(describe(answer))
-        self.retry_after = max(self.retry_after, retry_after_seconds(answer, self.clock()) or 0.0)
+        self.asked[owed.user_key] = retry_after_seconds(answer, self.clock()) or 0.0
         failure = Failure(owed, outcome, request, answer, self.clock())
         if outcome is Outcome.ABORTED:
             self._abort(owed, describe(answer), failure)

@@ -39,6 +39,20 @@ def test_a_probe_that_fails_leaves_it_alone_for_as_long_as_it_asked(world: World
     assert health.probe_at > timezone.now() + timedelta(seconds=500)
 
 
+def test_one_user_who_is_put_off_does_not_put_off_a_whole_destination(world: World) -> None:
+    world.append("limited", "l", answers=[{"status": 429, "retry_after": "600"}])
+    world.many(users=5, each=1)
+    for user in range(5):
+        world.sink.script(f"u{user}-0", [503])
+
+    run_once(world.destination)
+
+    health = world.health()
+    assert health.breaker == "open"
+    assert health.probe_at is not None
+    assert health.probe_at < timezone.now() + timedelta(seconds=60)
+
+
 def test_nothing_is_left_alone_for_more_than_an_hour() -> None:
     assert probe_delay_seconds(0, 1e9) == 3600.0
 
