@@ -11,9 +11,16 @@ def main() -> None:
     from rudderproj.stack.saved import adopt
 
     adopt(os.environ)
+    import psycopg2
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except (OperationalError, psycopg2.OperationalError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"the database does not answer: {str(error).strip().splitlines()[0]}")
 
 
 if __name__ == "__main__":
