@@ -19,6 +19,7 @@ from destinations.outcome import Outcome, classify, describe, retry_after_second
 from destinations.plugins.base import Request
 from destinations.reader import Owed
 from destinations.retry import RetryPolicy
+from ingest.hashing import alias_of
 from rudderproj.http import Answer
 
 
@@ -70,9 +71,9 @@ class Settler:
             self._abort(owed, describe(answer), failure)
             return True
         if outcome is Outcome.REFUSED:
-            self.streak.refuse(owed.user_key)
+            self.streak.refuse(alias_of(owed.user_key))
         else:
-            self.streak.failed(owed.user_key, answer.connected)
+            self.streak.failed(alias_of(owed.user_key), answer.connected)
         self.failures[owed.user] = failure
         return False
 

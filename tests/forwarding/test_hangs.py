@@ -56,7 +56,8 @@ def test_a_destination_that_hangs_for_all_opens_its_breaker(world: World) -> Non
 
     with forwarding([world.destination], chosen=limits(timeout_seconds=0.3)):
         assert eventually(lambda: world.health().breaker != "closed")
-        assert world.rows() == []
+        # On a slow machine two may be taken for failing users, before the third fails too.
+        assert len({row.user_key for row in world.rows()}) <= 2
         world.sink.everyone = None
         assert eventually(world.is_settled)
 

@@ -166,8 +166,9 @@ def test_claims_taken_away_from_links_at_work_cost_at_most_repeats(world: World,
     report = world.report()
     assert (report.lost, report.unexpected) == ([], [])
     assert world.balance()["delivered"] == 2400
-    # Between two checkpoints a link sends for CHECKPOINT_SECONDS, or CHECKPOINT_EVENTS and what is in flight.
-    assert len(report.duplicates) <= stolen * 2 * (200 + 64)
+    # Between two checkpoints a link sends for CHECKPOINT_SECONDS, or CHECKPOINT_EVENTS and what is in flight. Two share
+    # the destination, and one may have stepped aside.
+    assert len(report.duplicates) <= stolen * 3 * (200 + 64)
     # A repeat of an earlier event is no disorder; a first arrival before an earlier one was done is.
     assert report.out_of_order == []
 

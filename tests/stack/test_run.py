@@ -72,7 +72,7 @@ class Run(Recorded):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         errors = self.process.communicate(timeout=120)[1]
-        return self.process.returncode, errors
+        return self.process.returncode, without_patience(errors)
 
 
 @pytest.fixture(scope="module")
