@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .harness import ROOT, Recorded, assert_gone, clean_environ, eventually, free_port
+from .harness import ROOT, Recorded, assert_gone, clean_environ, eventually, free_port, without_patience
 
 pytestmark = pytest.mark.slow
 ROLES = ("web", "forward", "alerts", "beat", "flower", "postgres", "valkey")
