@@ -152,7 +152,7 @@ def test_pages_for_people_are_served_with_their_files_and_only_under_allowed_nam
     page = web.get("/admin/login/")
     assert page[0] == 200
     assert "access-control-allow-origin" not in page[1]
-    assert web.get("/static/admin/css/base.css")[1]["content-type"] == "text/css"
+    assert web.get("/static/admin/css/base.css")[1]["content-type"].startswith("text/css")
     assert web.request("GET", "/admin/login/", Host="evil.example")[0] == 400
     assert web.request("OPTIONS", "/v1/track", Host="any.example")[0] == 200
 
@@ -194,7 +194,7 @@ def test_a_client_that_takes_too_long_for_its_body_is_told_to_come_back(start: C
 
 
 def test_bodies_that_fill_the_memory_for_them_are_told_to_come_back(start: Callable[..., WebProcess]) -> None:
-    web = start(WEB_BODY_MEMORY_BYTES="1000000")
+    web = start(WEB_BODY_MEMORY_BYTES="1000000", INGEST_MAX_BODY_BYTES="1000000")
     with web.connect() as first, web.connect() as second:
         first.sendall(head("/v1/track", "Content-Length: 900000") + b" " * 800_000)
         time.sleep(0.2)
@@ -228,7 +228,7 @@ def a_commit_waits() -> bool:
 def test_more_requests_than_may_wait_are_refused_at_once_and_the_waiting_ones_stored(
     start: Callable[..., WebProcess], stored: Stored
 ) -> None:
-    web = start(WEB_MAX_REQUESTS="1")
+    web = start(WEB_MAX_REQUESTS="1", WEB_THREADS="1")
     results: list[int] = []
     with commits_held():
         waiting = threading.Thread(target=lambda: results.append(web.track({"userId": "u", "messageId": "m"})[0]))
@@ -251,12 +251,13 @@ def test_a_commit_that_takes_too_long_is_answered_503_and_can_be_sent_again(
     start: Callable[..., WebProcess], stored: Stored
 ) -> None:
     web = start(INGEST_COMMIT_TIMEOUT_SECONDS="0.5")
+    assert web.track({"userId": "u", "messageId": "first"})[0] == 200  # it has its connection
     with commits_held():
         status, headers, body = web.track({"userId": "u", "messageId": "m"})
     assert (status, headers["retry-after"], body) == (503, "15", b"service unavailable")
 
     assert web.track({"userId": "u", "messageId": "m"})[0] == 200
-    assert ids(stored) == ["m"]
+    assert ids(stored) == ["first", "m"]
 
 
 def test_sigterm_answers_what_is_in_flight_and_ends_with_0(start: Callable[..., WebProcess], stored: Stored) -> None:
