@@ -6,7 +6,7 @@ Must never count anything itself: many readers cost no more than one.
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
@@ -23,6 +23,7 @@ from rudderproj.charts import Chart, Series, line_chart
 # Hours, and seconds of a step: sixty points, since a thousand destinations are added up for each.
 RANGES = {"1h": (1, 60), "6h": (6, 360), "24h": (24, 1440), "48h": (48, 2880)}
 FRESH_SECONDS = 30
+ENOUGH_SAMPLES = 10
 SHOWN_DESTINATIONS = 12
 SHOWN_AGES = 5
 NEEDED = (Process.Role.WEB, Process.Role.FORWARD, Process.Role.ALERTS, Process.Role.BEAT)
@@ -70,7 +71,7 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     chosen = chosen if chosen in RANGES else "1h"
     hours, step = RANGES[chosen]
     now = history.at_most(FRESH_SECONDS)
-    samples = history.series(timezone.now() - timedelta(hours=hours), step)
+    samples = _samples(timezone.now() - timedelta(hours=hours), step)
     rates, rows = _rates(samples), _rows(now)
     return given | {
         "title": "Dashboard",
@@ -83,6 +84,12 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
         "ranges": list(RANGES),
         "range": chosen,
     }
+
+
+def _samples(since: datetime, step: int) -> list[Snapshot]:
+    """One a step; every sample while those are too few for a picture, as in the first minutes of all."""
+    samples = history.series(since, step)
+    return samples if len(samples) >= ENOUGH_SAMPLES else history.series(since, history.INTERVAL_SECONDS)
 
 
 def _rows(now: Snapshot) -> list[Row]:

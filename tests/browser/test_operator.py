@@ -57,7 +57,7 @@ def test_logging_in_shows_the_dashboard(browser: Browser, running: Product) -> N
     expect(page.get_by_text("every role is there")).to_be_visible()
     running.send("Shown on the dashboard")
     page.reload()
-    expect(page.locator("#dashboard svg").first).to_be_visible(timeout=60_000)  # it renews itself
+    expect(page.locator("#dashboard svg").first).to_be_visible(timeout=120_000)  # it renews itself
     context.close()
     assert wrong == []
 
