@@ -1,6 +1,12 @@
-"""The service mode and its history."""
+"""The service mode and its history, and which processes live. Other parts of the app keep models of their own."""
 
 from django.db import models
+
+from alerts.channels.models import Channel as Channel
+from alerts.incidents.models import Incident as Incident
+from alerts.incidents.models import Notification as Notification
+from alerts.recovery.models import Crash as Crash
+from alerts.recovery.models import Life as Life
 
 
 class Mode(models.Model):
@@ -14,6 +20,7 @@ class Mode(models.Model):
     since = models.DateTimeField()
     reason = models.TextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
+    probation_until = models.DateTimeField(null=True)  # normal again by itself: one more crash goes straight back
 
     class Meta:
         constraints = [
@@ -33,6 +40,7 @@ class ModeChange(models.Model):
     to_mode = models.CharField(max_length=10)
     reason = models.TextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
+    crashes = models.JSONField(default=list, db_default=[])  # ids of those that caused it
 
     def __str__(self) -> str:
         return f"{self.from_mode} -> {self.to_mode}"

@@ -116,6 +116,28 @@ VARIABLES = (
     Variable("RETRY_ATTEMPTS", "3", v.positive, "an event is given up only after this many attempts and the window"),
     Variable("RETRY_BASE_SECONDS", "1", v.seconds, "first retry delay at most; doubles with each attempt, full jitter"),
     Variable("RETRY_MAX_SECONDS", "300", v.seconds, "largest retry delay"),
+    Variable(
+        "RSERVER_MODE",
+        "",
+        v.choice("", "normal", "degraded"),
+        "forces this mode, whatever the stored one says, which stays as it is; empty: the stored one",
+    ),
+    Variable("RECOVERY_ENABLED", "1", v.switch, "enter degraded mode when a forwarding worker keeps crashing"),
+    Variable("RECOVERY_CRASH_THRESHOLD", "5", v.positive, "restarts after a crash, of one process, that are too many"),
+    Variable("RECOVERY_CRASH_WINDOW_SECONDS", "300", v.seconds, "in this time"),
+    Variable(
+        "RECOVERY_CRASH_LONG_WINDOW_SECONDS",
+        "1800",
+        v.seconds,
+        "or one more in this time: an orchestrator's back-off spreads them",
+    ),
+    Variable(
+        "RECOVERY_AUTO_RESUME_SECONDS",
+        "",
+        v.seconds_or_none,
+        "back to normal by itself after so long without a crash, and on probation for as long; empty: by hand alone",
+    ),
+    Variable("INSTANCE_ID", "rudderproj", v.text, "names this deployment in alerts"),
     Variable("RETENTION_DAYS", "30", v.days, "how long events are kept; whole days are dropped"),
     Variable(
         "RETENTION_POLICY",

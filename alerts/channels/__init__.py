@@ -1,0 +1,1 @@
+"""How a person is told: PagerDuty, Splunk On-Call (VictorOps), and the rest through Apprise."""

@@ -1,0 +1,29 @@
+"""Channels: where notifications go."""
+
+from django.db import models
+
+from rudderproj.secrets_field import EncryptedJSONField
+
+
+class Channel(models.Model):
+    """One address at one provider, and what it wants to hear of. Empty lists mean everything."""
+
+    class Provider(models.TextChoices):
+        PAGERDUTY = "pagerduty", "PagerDuty"
+        VICTOROPS = "victorops", "Splunk On-Call (VictorOps)"
+        APPRISE = "apprise", "Apprise (Slack, e-mail, Teams, webhook, …)"
+
+    name = models.CharField(max_length=100, unique=True)
+    provider = models.CharField(max_length=20, choices=Provider.choices)
+    config = EncryptedJSONField(default=dict)  # its keys or addresses
+    enabled = models.BooleanField(default=True)
+    severities = models.JSONField(default=list, blank=True)
+    kinds = models.JSONField(default=list, blank=True)
+    from_environment = models.BooleanField(default=False, editable=False)  # kept as ALERT_PROVIDER and so on say
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="channel_name_not_empty", condition=~models.Q(name=""))]
+
+    def __str__(self) -> str:
+        return self.name
