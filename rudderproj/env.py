@@ -93,6 +93,13 @@ VARIABLES = (
     Variable("INGEST_BODY_TIMEOUT_SECONDS", "30", v.seconds, "longest time a client may take to send a body"),
     Variable("INGEST_COMMIT_TIMEOUT_SECONDS", "5", v.seconds, "longest wait for a commit before the answer is 503"),
     Variable(
+        "SDK_CONFIG_SECONDS",
+        "3600",
+        v.seconds,
+        "how long a browser keeps its SDK's configuration: as long, a page loaded during an outage still begins to "
+        "track, and a retired source is not noticed",
+    ),
+    Variable(
         "FORWARD_AUTOSCALE", "8,1", v.autoscale, "largest and smallest number of forwarding processes of a worker"
     ),
     Variable("FORWARD_BUDGET_SECONDS", "5", v.seconds, "how long one link works before it rings the next"),

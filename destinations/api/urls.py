@@ -38,6 +38,8 @@ operations = [
     _at("mode/history", service.ModeHistoryView),
     _at("sources", sources.SourcesView),
     _at("sources/<int:pk>", sources.SourceView),
+    _at("sources/<int:pk>/retire", sources.RetireView),
+    _at("sources/<int:pk>/restore", sources.RestoreView),
     _at("sources/<int:pk>/rotate-key", sources.RotateKeyView),
     _at("sources/<int:pk>/end-previous-key", sources.EndPreviousKeyView),
     _at("destination-types", connections.TypesView),
