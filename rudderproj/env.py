@@ -149,14 +149,15 @@ VARIABLES = (
         "ADMIN_URL",
         "",
         v.url("http", "https"),
-        "where people reach the admin, for links in alerts, as `https://events.example.com`; empty: WEB_HOST and WEB_PORT",
+        "where people reach the admin, for links in alerts, as `https://events.example.com`; empty: WEB_HOST and "
+        "WEB_PORT",
     ),
     Variable(
         "ALERT_PROVIDER",
         "",
         v.words_of("pagerduty", "victorops"),
-        "whom to alert, comma-separated: `pagerduty`, `victorops`; empty: those whose routing key is set. More channels, "
-        "of other kinds too, are set up in the admin",
+        "whom to alert, comma-separated: `pagerduty`, `victorops`; empty: those whose routing key is set. More "
+        "channels, of other kinds too, are set up in the admin",
     ),
     Variable("PG_ROUTING_KEY", "", v.text, "PagerDuty: integration key of a service (Events API v2)", True),
     Variable(
