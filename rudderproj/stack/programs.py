@@ -23,5 +23,5 @@ def application(chosen: Settings, data_root: Path) -> list[Program]:
             40,
             60,
         ),
-        Program("alerts", (*celery, "worker", "-Q", "alerts", "-n", "alerts@%h", *lean, "-c", "1"), "work", 40, 30),
+        Program("alerts", (*celery, "worker", "-Q", "alerts", "-n", "alerts@%h", *lean, "-c", "2"), "work", 40, 30),
     ]
