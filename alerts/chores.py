@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from alerts.recovery import keeping
 from rudderproj import upkeep
 from rudderproj.pruning import Pruning, days
 
@@ -20,4 +21,5 @@ def register() -> None:
     upkeep.register(notifications.chore("notifications_pruned"))
     incidents = Pruning("alerts_incident", "resolved_at", keep, _WITHOUT_NOTIFICATIONS)
     upkeep.register(incidents.chore("incidents_pruned"))
+    upkeep.register(keeping.chore())
     upkeep.register(Pruning("alerts_process", "last_seen_at", GONE_SECONDS).chore("processes_pruned"))

@@ -199,6 +199,10 @@ VARIABLES = (
         "RETENTION_DELIVERY_DAYS", "30", v.days, "how long rows of events are kept that were delivered or skipped"
     ),
     Variable("RETENTION_DEAD_LETTER_DAYS", "90", v.days, "how long dead letters are kept"),
+    Variable("RETENTION_CRASH_DAYS", "90", v.days, "how long crash reports are kept, at most CRASH_REPORTS_KEPT"),
+    Variable(
+        "CRASH_REPORTS_KEPT", "200", v.positive, "crash reports kept, besides those that count or changed the mode"
+    ),
     Variable("RETENTION_HISTORY_DAYS", "365", v.days, "how long it is kept who changed the mode, and the like"),
     Variable(
         "METRICS_TOKEN",
