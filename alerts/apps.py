@@ -11,7 +11,7 @@ class AlertsConfig(AppConfig):
         """Have every long-running process report that it lives, /health tell the mode, upkeep do our chores, and alerts
         workers watch.
         """
-        from alerts import chores, modes, processes
+        from alerts import chores, metrics, modes, processes
         from alerts.incidents import looks
         from alerts.watch import begin
         from rudderproj import health, web_hooks
@@ -19,6 +19,7 @@ class AlertsConfig(AppConfig):
         health.register("mode", modes.for_health)
         processes.connect_to_celery()
         chores.register()
+        metrics.register()
         looks.register_all()
         begin.connect_to_celery()
         web_hooks.at_start(processes.start_web)

@@ -35,10 +35,11 @@ def details(given: Mapping[str, Any]) -> dict[str, Any]:
     """As they are kept: numbers as they are, everything else as text; empty ones left out."""
     found = {}
     for name, value in list(given.items())[:DETAILS_MOST]:
-        if value is None or value == "":
+        if value in (None, "", [], ()):
             continue
         is_number = isinstance(value, int | float)
-        found[one_line(str(name), 100)] = value if is_number else cut(clean(str(value)).strip(), TEXT_MOST)
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        found[one_line(str(name), 100)] = value if is_number else cut(clean(text).strip(), TEXT_MOST)
     return found
 
 
