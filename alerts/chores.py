@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from alerts.recovery import keeping
+from alerts.recovery import keeping, telling
 from rudderproj import upkeep
 from rudderproj.pruning import Pruning, days
 
@@ -22,4 +22,6 @@ def register() -> None:
     incidents = Pruning("alerts_incident", "resolved_at", keep, _WITHOUT_NOTIFICATIONS)
     upkeep.register(incidents.chore("incidents_pruned"))
     upkeep.register(keeping.chore())
+    if settings.ENV["SENTRY_DSN"]:
+        upkeep.register(telling.chore())
     upkeep.register(Pruning("alerts_process", "last_seen_at", GONE_SECONDS).chore("processes_pruned"))

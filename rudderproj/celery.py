@@ -12,7 +12,7 @@ from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
-from rudderproj import metrics_worker
+from rudderproj import metrics_worker, sentry
 from rudderproj.serving import require_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
@@ -58,6 +58,7 @@ app.conf.update(
 )
 app.autodiscover_tasks(["ingest", "destinations", "alerts"])
 metrics_worker.connect(FORWARD_QUEUE)
+sentry.connect_to_celery()
 # A ring is not worth two lines: what came of it is logged by whoever does the work.
 for _chatty in ("celery.app.trace", "celery.worker.strategy"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)

@@ -221,6 +221,13 @@ VARIABLES = (
     ),
     Variable("METRICS_HOST", "127.0.0.1", v.text, "address these ports are opened on"),
     Variable("SAMPLE_HOURS", "48", v.positive, "how long samples of all figures are kept, for charts over time"),
+    Variable(
+        "SENTRY_DSN",
+        "",
+        v.url("http", "https"),
+        "where Sentry takes errors and crash reports, without payloads, users or values; empty: nowhere",
+        True,
+    ),
     Variable("ENVIRONMENT_NAME", "", v.text, "shown on every page of the admin, for example `production`"),
     Variable("API_RATE_LIMIT", "50", v.positive, "requests a second of one API token, in one web process"),
     Variable("ADMIN_USER", "admin", v.text, "login created by `manage.py bootstrap`"),
