@@ -20,7 +20,6 @@ PRIVATE: list[URLPattern | URLResolver] = [
     re_path("^metrics/?$", metrics_server.view),
     path("admin/", admin.site.urls),
     path("", include("destinations.inbox.urls")),
-    path("", include("destinations.demo.urls")),
     path("", include("destinations.api.urls")),
 ]
 

@@ -3,6 +3,7 @@
 Owns the defaults that only the local start gives. Must never print a value.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -78,5 +79,6 @@ def complete(environ: dict[str, str], chosen: Settings, data: DataDir) -> dict[s
         defaults["ALLOWED_HOSTS"] = f"localhost,127.0.0.1,[::1],{shown}"
     whole = environ | {name: value for name, value in defaults.items() if not environ.get(name)}
     whole["DATA_DIR"] = str(data.root)
+    whole["RUN_ID"] = uuid.uuid4().hex  # nothing of an earlier run has come back by itself
     whole.setdefault("FLOWER_BASIC_AUTH", f"{whole['FLOWER_USER']}:{whole['FLOWER_PASSWORD']}")
     return whole

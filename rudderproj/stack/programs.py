@@ -1,4 +1,4 @@
-"""The application's own processes, as data for the supervisor."""
+"""The application's own processes, as data for the supervisor; those whose restarts count have a guard each."""
 
 import sys
 from pathlib import Path
@@ -9,19 +9,27 @@ from .supervise import Program
 
 def application(chosen: Settings, data_root: Path) -> list[Program]:
     """Web and workers stop first, then beat and Flower; services (other groups) last."""
+    guard = (sys.executable, "-m", "rudderproj.guard", "--role")
     celery = (sys.executable, "-m", "celery", "-A", "rudderproj")
-    lean = ("--without-gossip", "--without-mingle", "-O", "fair", "--pool", "prefork")
+    worker = (*celery, "worker", "--without-gossip", "--without-mingle", "-O", "fair", "--pool", "prefork")
+    autoscale = chosen.forward_autoscale
     schedule = str(data_root / "run" / "beat-schedule")
     return [
-        Program("beat", (*celery, "beat", "-s", schedule), "background", 30, 10),
+        Program("beat", (*guard, "beat", "--", *celery, "beat", "-s", schedule), "background", 30, 10),
         Program("flower", (*celery, "flower"), "background", 30, 10),
-        Program("web", (sys.executable, "-m", "rudderproj.server"), "work", 40, 30),
+        Program("web", (*guard, "web", "--", sys.executable, "-m", "rudderproj.server"), "work", 40, 30),
         Program(
             "forward",
-            (*celery, "worker", "-Q", "forward", "-n", "forward@%h", *lean, "--autoscale", chosen.forward_autoscale),
+            (*guard, "forward", "--", *worker, "-Q", "forward", "-n", "forward@%h", "--autoscale", autoscale),
             "work",
             40,
             60,
         ),
-        Program("alerts", (*celery, "worker", "-Q", "alerts", "-n", "alerts@%h", *lean, "-c", "2"), "work", 40, 30),
+        Program(
+            "alerts",
+            (*guard, "alerts", "--", *worker, "-Q", "alerts", "-n", "alerts@%h", "-c", "1"),
+            "work",
+            40,
+            30,
+        ),
     ]

@@ -60,14 +60,20 @@ class Stack:
             return http.ask(self.web_port, "GET", "/ready").status == 200
         return False
 
-    def pid(self, role: str) -> int:
+    def guard_pid(self, role: str) -> int:
+        """What the supervisor or orchestrator sees."""
         return self._processes[role].pid
 
+    def pid(self, role: str) -> int:
+        """The process itself, below its guard; waits until it is there."""
+        return eventually(psutil.Process(self.guard_pid(role)).children)[0].pid
+
     def children(self, role: str) -> list[psutil.Process]:
+        """The processes of its pool."""
         return psutil.Process(self.pid(role)).children(recursive=True)
 
     def kill(self, role: str) -> None:
-        """SIGKILL the process and, as the supervisor does before it starts it anew, what is left of it."""
+        """SIGKILL its guard and, as the supervisor does before it starts it anew, what is left of it."""
         process = self._processes.pop(role)
         left = psutil.Process(process.pid).children(recursive=True)
         process.kill()

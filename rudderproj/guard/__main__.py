@@ -1,0 +1,31 @@
+"""`python -m rudderproj.guard --role web|forward|alerts|beat -- COMMAND...`: reads the command line.
+
+Exit codes: the command's, or 128 and the number of the signal that ended it; 2 wrong use.
+"""
+
+import argparse
+import os
+import sys
+
+from rudderproj.guard import folder
+from rudderproj.guard.guard import Guard
+
+ROLES = ("web", "forward", "alerts", "beat")
+
+
+def main(argv: list[str]) -> int:
+    """Guard until the command ends."""
+    parser = argparse.ArgumentParser(prog="python -m rudderproj.guard")
+    parser.add_argument("--role", required=True, choices=ROLES)
+    parser.add_argument("command", nargs="+", metavar="COMMAND")
+    options = parser.parse_args(argv)
+    node, own = folder.take(options.role, os.environ)
+    return Guard(options.role, node, own, os.environ).run(options.command)
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A database that hangs keeps the registrar's thread: nobody waits for it.
+    os._exit(status)
