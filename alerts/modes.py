@@ -4,35 +4,47 @@ A change and its history are one statement, guarded, so that of two who ask for 
 so already. Must never know what the mode means to others: they read it.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from alerts.models import Mode
 
 NORMAL, DEGRADED = Mode.Value.NORMAL.value, Mode.Value.DEGRADED.value
 
+# `seen_since` guards a decision that was made on what the mode was then.
 _SET = """
 WITH changed AS (
-    UPDATE alerts_mode m SET mode = %(mode)s, since = now(), reason = %(reason)s, actor = %(actor)s
-    FROM (SELECT id, mode FROM alerts_mode WHERE mode <> %(mode)s FOR UPDATE) old
+    UPDATE alerts_mode m SET mode = %(mode)s, since = now(), reason = %(reason)s, actor = %(actor)s,
+        probation_until = now() + make_interval(secs => %(probation)s)
+    FROM (SELECT id, mode FROM alerts_mode WHERE mode <> %(mode)s
+            AND (%(seen_since)s::timestamptz IS NULL OR since = %(seen_since)s) FOR UPDATE) old
     WHERE m.id = old.id
     RETURNING m.since, old.mode AS from_mode
 )
-INSERT INTO alerts_modechange (at, from_mode, to_mode, reason, actor)
-SELECT since, from_mode, %(mode)s, %(reason)s, %(actor)s FROM changed
+INSERT INTO alerts_modechange (at, from_mode, to_mode, reason, actor, crashes)
+SELECT since, from_mode, %(mode)s, %(reason)s, %(actor)s, %(crashes)s::jsonb FROM changed
 """
+FORCED_BY = "RSERVER_MODE"
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentMode:
-    """What the service does now, since when, why and who said so."""
+    """What the service does now, and since when, why and by whom the stored mode is what it is.
+
+    `forced`: RSERVER_MODE says what the service does, whatever `stored` is.
+    """
 
     mode: str
     since: datetime
     reason: str
     actor: str
+    stored: str
+    forced: bool = False
 
     @property
     def forwards(self) -> bool:
@@ -40,9 +52,17 @@ class CurrentMode:
         return self.mode == NORMAL
 
 
+def forced() -> str:
+    """The mode that RSERVER_MODE forces upon this deployment; empty when it does not."""
+    return str(settings.ENV["RSERVER_MODE"])
+
+
 def current() -> CurrentMode:
-    """The mode as the database has it. Raises django.db.DatabaseError when it is away."""
-    return CurrentMode(*Mode.objects.values_list("mode", "since", "reason", "actor").get())
+    """The mode now. Raises django.db.DatabaseError when the database is away."""
+    stored, since, reason, actor = Mode.objects.values_list("mode", "since", "reason", "actor").get()
+    if by_force := forced():
+        return CurrentMode(by_force, since, f"forced by {FORCED_BY}", FORCED_BY, stored, forced=True)
+    return CurrentMode(stored, since, reason, actor, stored)
 
 
 def for_health() -> str:
@@ -54,10 +74,22 @@ def for_health() -> str:
         raise
 
 
-def set_mode(mode: str, reason: str, actor: str) -> bool:
-    """Change the mode and write its history; False if it was so already. Raises ValueError for an unknown mode."""
+def set_mode(
+    mode: str,
+    reason: str,
+    actor: str,
+    *,
+    seen_since: datetime | None = None,
+    crashes: Sequence[str] = (),
+    probation_seconds: float | None = None,
+) -> bool:
+    """Change the stored mode and write its history; False if it was so already, or is not any more as of `seen_since`.
+
+    `crashes`: ids of those that caused it. Raises ValueError for an unknown mode.
+    """
     if mode not in Mode.Value.values:
         raise ValueError(f"unknown mode, expected one of {', '.join(Mode.Value.values)}")
+    values = {"mode": mode, "reason": reason, "actor": actor, "seen_since": seen_since}
     with connection.cursor() as cursor:
-        cursor.execute(_SET, {"mode": mode, "reason": reason, "actor": actor})
+        cursor.execute(_SET, values | {"crashes": json.dumps(list(crashes)), "probation": probation_seconds})
         return bool(cursor.rowcount)

@@ -1,0 +1,52 @@
+"""The switch: degraded when forwarding keeps crashing, and, where an operator wants that, back after a quiet time.
+
+Receives threshold_reached. Must never act while RSERVER_MODE forces a mode: a crash loop would change what is stored.
+"""
+
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from alerts import modes
+from alerts.recovery.counting import FORWARD, Loop
+from alerts.recovery.signals import threshold_reached
+
+log = structlog.get_logger(__name__)
+
+ACTOR = "recovery"
+
+# Since when recovery's own degraded mode has been, if forwarding has not crashed for so long, nor come back.
+_QUIET = """
+SELECT m.since FROM alerts_mode m
+WHERE m.mode = 'degraded' AND m.actor = %(actor)s AND m.since <= now() - make_interval(secs => %(seconds)s)
+    AND NOT EXISTS (SELECT FROM alerts_crash c WHERE c.role = 'forward'
+        AND greatest(c.at, c.restarted_at) > now() - make_interval(secs => %(seconds)s))
+"""
+
+
+def connect() -> None:
+    """Called once, when the app is ready."""
+    threshold_reached.connect(degrade, dispatch_uid="alerts.recovery.switch")
+
+
+def degrade(loop: Loop, **_: Any) -> None:
+    """Stop forwarding. Of several that are told of the same loop one does it; nobody after an operator has acted."""
+    if loop.role != FORWARD or not settings.ENV["RECOVERY_ENABLED"] or modes.forced():
+        return
+    if modes.set_mode(modes.DEGRADED, str(loop), ACTOR, seen_since=loop.mode_since, crashes=loop.crashes):
+        log.error("mode.changed", mode=modes.DEGRADED, reason=str(loop), actor=ACTOR, crashes=loop.crashes)
+
+
+def resume_when_quiet() -> None:
+    """Forward again, on probation, after RECOVERY_AUTO_RESUME_SECONDS without a crash of forwarding."""
+    seconds = settings.ENV["RECOVERY_AUTO_RESUME_SECONDS"]
+    if not seconds or modes.forced():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_QUIET, {"actor": ACTOR, "seconds": seconds})
+        row = cursor.fetchone()
+    reason = f"no crash for {seconds:.0f} s"
+    if row and modes.set_mode(modes.NORMAL, reason, ACTOR, seen_since=row[0], probation_seconds=seconds):
+        log.warning("mode.changed", mode=modes.NORMAL, reason=reason, actor=ACTOR)
