@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destinations import schema_urls
-from rudderproj.masking import masker
+from destinations.masking import masker
 
 SECRET = 'Canary+/"s3cret"&äöü=='
 FORMS: list[Callable[[str], str]] = [

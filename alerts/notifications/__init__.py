@@ -1,1 +1,0 @@
-"""Notifications: what is owed to channels, sent until it is accepted."""

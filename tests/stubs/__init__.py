@@ -1,1 +1,0 @@
-"""Stand-ins for services outside this deployment that tests talk to over HTTP."""
