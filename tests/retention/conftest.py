@@ -65,3 +65,8 @@ def write_ago(raw: Connection) -> WriteAgo:
         insert_events(raw, events, insert_statement(f"(now() - interval '{days} days')"))
 
     return into
+
+
+@pytest.fixture
+def drop_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.ENV, "RETENTION_POLICY", "drop")

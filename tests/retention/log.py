@@ -3,14 +3,16 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 
 from django.db import connection, transaction
+from django.utils import timezone
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import tallies
 from destinations.models import Connection as Link
-from destinations.models import Lane
-from ingest import partitions
+from destinations.models import Delivery, Lane
+from ingest import partitions, retention
 from ingest.models import Event
 from rudderproj import db
 
@@ -69,3 +71,25 @@ def deliver_all(link: Link) -> None:
     last = {event.lane: event for event in Event.objects.filter(source_id=link.source_id).order_by("xid", "position")}
     for event in last.values():
         deliver(link, event)
+
+
+def hold(link: Link, event: Event, state: str = "failed") -> Delivery:
+    """Make a row of an event, as a link does that settles it as its lane's next."""
+    deliver(link, event)
+    Lane.objects.filter(connection=link, number=event.lane).update(delivered=0)
+    return Delivery.objects.create(
+        connection=link,
+        lane=event.lane,
+        user_key=event.user_key,
+        xid=event.xid,
+        position=event.position,
+        day=event.day,
+        message_id=event.message_id,
+        state=state,
+        next_attempt_at=timezone.now() if state == "failed" else None,
+    )
+
+
+def needs(raw: Connection, now: date) -> list[tuple[int, str, str]]:
+    """Who needs days that are old or soon will be."""
+    return [((now - need.day).days, need.by, need.because) for need in retention.nearing(raw)]
