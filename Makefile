@@ -6,13 +6,17 @@ BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-browser screenshots lint format migrations-check bench venv clean
+.PHONY: help run test test-fast test-browser screenshots web-sdk lint format migrations-check bench venv clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 run: ## start everything in the foreground; Ctrl-C stops it
+	@(destinations/demo/install.sh >/dev/null 2>&1 &)
 	@$(BOOTSTRAP) requirements.txt && exec $(BIN) -m rudderproj.stack run
+
+web-sdk: ## get the web SDK for the demo page from npm, if it is not there
+	@destinations/demo/install.sh
 
 test: venv ## run all tests (ARGS="..." goes to pytest)
 	@$(BIN) -m pytest -n 2 --dist loadgroup -m "not browser" $(ARGS)
@@ -22,6 +26,7 @@ test-fast: venv ## run the tests that start no whole stack
 
 test-browser: venv ## run the tests in a real browser; installs Chromium as root on Debian
 	@tests/browser/install.sh
+	@destinations/demo/install.sh
 	@$(BIN) -m pytest tests/browser $(ARGS)
 
 screenshots: venv ## make the pictures of the documentation from a running demo

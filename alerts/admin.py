@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from alerts import modes
 from alerts.models import Mode, ModeChange, Process
+from alerts.recovery.admin import CrashAdmin as CrashAdmin
 from rudderproj.admin_keyset import KeysetAdmin
 from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin, label
 

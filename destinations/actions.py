@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from destinations import doorbell, health
-from destinations.models import Delivery, DestinationAction, Health, Lane
+from destinations.models import Delivery, DestinationAction, Health, Lane, Suspect
 from destinations.skip import Skip
 
 Action = DestinationAction.Action
@@ -41,6 +41,7 @@ def resume(ids: Iterable[int], actor: str, *, skip: bool = False, reason: str = 
     """
     with transaction.atomic():
         changed = _change(ids, Health.State.OK, Action.SKIP if skip else Action.RESUME, actor, reason)
+        Suspect.objects.filter(destination__in=changed, state=Suspect.State.OPEN).update(deaths_alone=0)  # once more
         for pk in changed if skip else ():  # or only probes would pass over a backlog, a few events at a time
             health.close_breaker(connection.connection, pk)
         transaction.on_commit(lambda: doorbell.ring_quietly(changed))

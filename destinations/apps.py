@@ -8,10 +8,13 @@ class DestinationsConfig(AppConfig):
     verbose_name = "forwarding"
 
     def ready(self) -> None:
-        """Ring the doorbell for whatever ingest stores, and have upkeep do our chores and metrics tell our figures."""
-        from destinations import chores, doorbell, metrics
+        """Ring the doorbell for whatever ingest stores; have upkeep do our chores, metrics tell our figures, and alerts
+        make our checks.
+        """
+        from destinations import chores, doorbell, incidents, metrics
         from ingest.signals import events_stored
 
         chores.register()
         metrics.register()
+        incidents.register()
         events_stored.connect(doorbell.on_events_stored, dispatch_uid="destinations.doorbell")

@@ -32,6 +32,8 @@ SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.r
         coalesce(greatest(0, extract(epoch FROM r.next_at - clock_timestamp())), 0)))
         FROM destinations_replay r
         WHERE r.destination_id = d.id AND r.state = 'running' AND r.counts IS NULL), '{}') AS replays,
+    EXISTS (SELECT FROM destinations_suspect s
+        WHERE s.destination_id = d.id AND s.state = 'open' AND s.connection_id IS NULL) AS is_barred,
     skip.snapshot, skip.actor
 FROM destinations_destination d JOIN destinations_health h ON h.destination_id = d.id
 LEFT JOIN LATERAL (
@@ -64,6 +66,7 @@ class Control:
     claims: int
     connections: dict[str, dict[str, Any]]
     replays: dict[int, Running]  # those that may send, by id
+    is_barred: bool  # the start of its links is suspected of killing processes
     skip: Skip | None  # what an operator passed over last
     config_problem: str = ""  # why the configuration cannot be decrypted: then it is empty
 
@@ -82,7 +85,9 @@ class Control:
         """Why nothing may be sent at all, not even a probe; None when something may."""
         if self.mode != "normal":
             return self.mode
-        return None if self.state == "ok" else self.state
+        if self.state != "ok":
+            return self.state
+        return "suspected" if self.is_barred else None
 
     def slots(self, share: int) -> int:
         """How many links may work on this destination at once."""
@@ -104,16 +109,22 @@ class Control:
         return Streak.stored(self.streak)
 
 
-def read(raw: Connection, destination_id: int) -> Control | None:
-    """The destination as it stands now; None when it is gone."""
+def read(raw: Connection, destination_id: int, *, examining: bool = False) -> Control | None:
+    """The destination as it stands now; None when it is gone.
+
+    While it is barred only who is `examining` gets its configuration, and is not told to stay away.
+    """
     with raw.cursor() as cursor:
         cursor.execute(_READ, [destination_id])
         row = cursor.fetchone()
     if row is None:
         return None
-    name, type_name, stored, *others, replays, skipped_at, skipped_to = row
+    name, type_name, stored, *others, replays, is_barred, skipped_at, skipped_to = row
     others.append({int(pk): Running(*values) for pk, values in replays.items()})
+    others.append(is_barred and not examining)
     others.append(Skip.stored(skipped_at, skipped_to))
+    if is_barred and not examining:
+        return Control(name, type_name, {}, *others)
     try:
         return Control(name, type_name, json.loads(secrets.decrypt(stored)), *others)
     except secrets.SecretUnreadable as error:

@@ -7,10 +7,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import psycopg2
 import structlog
@@ -20,60 +17,24 @@ from django.conf import settings
 from destinations import control, doorbell, health, lanes, owner, reader
 from destinations.control import Control
 from destinations.lease import Database, Lease, LeaseLost
+from destinations.limits import Limits
 from destinations.link import Link
 from destinations.probe import probe
-from destinations.retry import RetryPolicy
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import Settler
 from destinations.shift import LINKS, Shift
+from destinations.suspects import looking
+from destinations.suspects.hands import Hands
+from destinations.suspects.session import Session
 from ingest import home
 from ingest.models import LANES
-from rudderproj import metrics, metrics_relay
+from rudderproj import flight, metrics, metrics_relay
 from rudderproj.http import HttpClient
 
 log = structlog.get_logger(__name__)
 
 STATEMENT_SECONDS = 10.0
 THREADS = 4 * LINKS
-
-
-def utc_now() -> datetime:
-    """This machine's wall clock."""
-    return datetime.now(UTC)
-
-
-def clock_of(seen: Control) -> Callable[[], datetime]:
-    """The database's clock, as far as a reading of a moment ago tells: retries written here are due by that one."""
-    ahead = seen.read_at - utc_now()
-    return lambda: utc_now() + ahead
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How links work, from the settings."""
-
-    share: int
-    concurrency: int
-    budget_seconds: float
-    claim_seconds: float
-    timeout_seconds: float
-    retry: RetryPolicy
-
-    @classmethod
-    def from_settings(cls) -> "Limits":
-        """The deployment's values."""
-        env = settings.ENV
-        retry = RetryPolicy(
-            env["RETRY_WINDOW_SECONDS"], env["RETRY_ATTEMPTS"], env["RETRY_BASE_SECONDS"], env["RETRY_MAX_SECONDS"]
-        )
-        return cls(
-            env["FORWARD_SHARE"],
-            env["FORWARD_CONCURRENCY"],
-            env["FORWARD_BUDGET_SECONDS"],
-            env["FORWARD_CLAIM_SECONDS"],
-            env["FORWARD_TIMEOUT_SECONDS"],
-            retry,
-        )
 
 
 class Forwarder:
@@ -99,14 +60,27 @@ class Forwarder:
 
     def work(self, destination_id: int) -> None:
         """Run a shift that begins with this destination's link; rings the next link of each that left work."""
-        self._shift = Shift(self._forward, lambda: self._database.busy_seconds)
-        self._runner.run(self._shift.work(destination_id))
+        self._runner.run(self._work(destination_id))
 
     def close(self) -> None:
         """Close connections and the loop."""
         self._runner.run(self._client.close())
         self._database.stop()
         self._runner.close()
+
+    async def _work(self, destination_id: int) -> None:
+        """First what must be alone in a process: suspects."""
+        examined = await Session(self._database, self._client, self._limits).run()
+        if examined:
+            await asyncio.to_thread(doorbell.ring_quietly, examined)
+        self._shift = Shift(self._forward, lambda: self._database.busy_seconds, self._is_wanted_alone)
+        await self._shift.work(destination_id)
+
+    async def _is_wanted_alone(self) -> bool:
+        try:
+            return await self._database.run(looking.is_one_free)
+        except psycopg2.Error:
+            return True  # the links tell it
 
     async def _forward(self, destination_id: int) -> bool:
         started, end = time.monotonic(), "dropped"
@@ -140,44 +114,51 @@ class Forwarder:
 
     async def _link(self, destination_id: int) -> bool | None:
         """Serve or probe, as the destination's state wants it: was something settled; None if nothing may be sent."""
-        seen = await self._database.run(control.read, destination_id)
-        if seen is None or seen.stopped_because:
-            return None
-        if seen.config_problem:
-            log.error("config.unreadable", destination=seen.name, reason=seen.config_problem)
-            await self._database.run(health.hold, destination_id, seen.config_problem)
-            return None
-        now = clock_of(seen)
-        try:
-            sender = Sender(seen, self._client, now, self._limits.timeout_seconds)
-        except PluginBroken as error:
-            log.exception("plugin.import_failed", destination=seen.name)
-            await self._database.run(health.hold, destination_id, str(error))
+        seen, sender = await self._begin(destination_id)
+        if seen is None or sender is None:
             return None
         probing = seen.breaker != "closed"
         if probing and not seen.probe_due:
             return None
         await self._give_up_claims()
         await self._database.run(lanes.recover, destination_id)
-        # Renewed when a third is gone, so that a request always has its whole timeout before the lease can run out.
-        claim_seconds = max(self._limits.claim_seconds, sender.timeout_seconds * 1.6)
-        lease = await Lease.open(
-            self._database, destination_id, owner.me(), seen.slots(self._limits.share), claim_seconds
-        )
+        slots, seconds = seen.slots(self._limits.share), self._limits.claim_for(sender)
+        lease = await Lease.open(self._database, destination_id, owner.me(), slots, seconds)
         if lease is None:
             return None
         if probing and not await self._database.run(health.start_probe, destination_id):
             await lease.close()
             return None
-        settler = Settler(RetryPolicy.of(seen.retry, self._limits.retry), seen.streak_so_far(), sender.mask, now)
+        settler = self._limits.settler(seen, sender)
         if probing:
-            return await probe(self._database, destination_id, lease, seen, sender, settler)
+            hands = Hands(flight.mine(), destination_id)
+            return await probe(self._database, destination_id, lease, seen, sender, settler, hands)
         return await self._serve(destination_id, lease, seen, sender, settler)
 
+    async def _begin(self, destination_id: int) -> tuple[Control | None, Sender | None]:
+        """The destination and what sends to it, None if nothing may be sent. Its code runs here first: noted before."""
+        hands = flight.mine()
+        slot = hands.take_link(destination_id)
+        try:
+            seen = await self._database.run(control.read, destination_id)
+            if seen is None or seen.stopped_because:
+                return seen, None
+            if seen.config_problem:
+                log.error("config.unreadable", destination=seen.name, reason=seen.config_problem)
+                await self._database.run(health.hold, destination_id, seen.config_problem)
+                return seen, None
+            return seen, self._limits.sender(seen, self._client)
+        except PluginBroken as error:
+            log.exception("plugin.import_failed", destination=seen and seen.name)
+            await self._database.run(health.hold, destination_id, str(error))
+            return seen, None
+        finally:
+            hands.give(slot)
+
     async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
-        limits = self._limits
+        limits, hands = self._limits, Hands(flight.mine(), destination_id)
         senders = seen.concurrency(limits.share, limits.concurrency)
-        link = Link(self._database, destination_id, lease, seen, sender, settler, senders, self._links)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, senders, self._links)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
         try:

@@ -43,6 +43,7 @@ WHERE s.taken_at < now() - make_interval(hours => %(hours)s)
     WHERE earlier.slot >= s.slot / %(fine)s * %(fine)s AND earlier.slot < s.slot AND earlier.counts IS NOT NULL)
 """
 
+_KEPT = "SELECT taken_at, counts::text FROM destinations_sample WHERE counts IS NOT NULL"
 _SERIES = """
 SELECT DISTINCT ON (step) taken_at, counts::text, floor(extract(epoch FROM taken_at) / %(step)s) AS step
 FROM destinations_sample
@@ -136,14 +137,18 @@ def sample() -> bool:
 
 def latest() -> Snapshot | None:
     """The last sample there is. Raises django.db.DatabaseError."""
-    return next(
-        _read(
-            "SELECT taken_at, counts::text FROM destinations_sample WHERE counts IS NOT NULL"
-            " ORDER BY slot DESC LIMIT 1",
-            {},
-        ),
-        None,
-    )
+    return next(iter(newest(1)), None)
+
+
+def newest(most: int) -> list[Snapshot]:
+    """The last samples, the newest first. Raises django.db.DatabaseError."""
+    return list(_read(f"{_KEPT} ORDER BY slot DESC LIMIT %(most)s", {"most": most}))
+
+
+def first_since(moment: datetime) -> Snapshot | None:
+    """The oldest sample taken since then. Raises django.db.DatabaseError."""
+    slot = int(moment.timestamp()) // INTERVAL_SECONDS
+    return next(_read(f"{_KEPT} AND slot >= %(slot)s ORDER BY slot LIMIT 1", {"slot": slot}), None)
 
 
 def at_most(age_seconds: float) -> Snapshot:

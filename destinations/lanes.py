@@ -17,6 +17,7 @@ from psycopg2.extras import execute_values
 from destinations.owner import is_dead
 from destinations.progress import Place, Progress
 from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next
+from destinations.suspects.looking import IS_BARRED, MAY_BE_SENT
 
 # KEY SHARE does not get in the way of a renewal, but whoever takes over must wait for it.
 FENCE = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp() FOR KEY SHARE"
@@ -30,6 +31,11 @@ ORDER BY free.slot LIMIT 1
 ON CONFLICT DO NOTHING RETURNING id
 """
 
+_COLUMNS = """
+l.id, l.connection_id, wanted.source_id, l.number, l.replay, l.end_xid, l.end_position, l.picks,
+l.xid, l.position, l.day, l.beyond, l.delivered, l.aborted, l.skipped, l.filtered
+"""
+
 # Free lanes with an event below the horizon after their cursor, or with a held user whose head is due; the ones
 # furthest behind first, so that none starves.
 _TAKE = f"""
@@ -37,18 +43,36 @@ WITH fence AS ({FENCE}), {CONNECTED}, {DUE},
 wanted AS (
     SELECT l.id, c.source_id
     FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
-    WHERE l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND {{condition}}
+    WHERE l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND NOT {IS_BARRED} AND {{condition}}
     ORDER BY l.xid, l.position LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED
 )
 UPDATE destinations_lane l SET claim_id = %(token)s FROM wanted WHERE l.id = wanted.id
-RETURNING l.id, l.connection_id, wanted.source_id, l.number, l.replay, l.end_xid, l.end_position, l.picks,
-    l.xid, l.position, l.day, l.beyond, l.delivered, l.aborted, l.skipped, l.filtered
+RETURNING {_COLUMNS}
 """
 _TAKE_LIVE = _TAKE.format(
     condition=f"l.replay = 0 AND ({has_next()}"
     " OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due))"
 )
 _TAKE_REPLAYS = _TAKE.format(condition=f"l.replay > 0 AND {REPLAY_HAS_NEXT}")
+
+# The free lane of a suspect that none of its user comes before; whoever killed already first.
+_TAKE_SUSPECT = f"""
+WITH fence AS ({FENCE}),
+wanted AS (
+    SELECT l.id, c.source_id, s.id AS suspect, s.xid, s.position, s.user_key, s.message_id, s.deaths_alone, s.crashes
+    FROM destinations_suspect s JOIN destinations_connection c ON c.id = s.connection_id
+    JOIN destinations_lane l ON l.connection_id = s.connection_id AND l.number = s.lane AND l.replay = s.replay
+    WHERE s.destination_id = %(destination)s AND s.state = 'open' AND s.id <> ALL(%(tried)s) AND {MAY_BE_SENT}
+      AND l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND NOT EXISTS (
+        SELECT FROM destinations_suspect e
+        WHERE e.state = 'open' AND e.connection_id = s.connection_id AND e.lane = s.lane AND e.replay = s.replay
+          AND e.user_key = s.user_key AND (e.xid, e.position) < (s.xid, s.position))
+    ORDER BY s.deaths_alone DESC, s.xid, s.position LIMIT 1 FOR UPDATE OF l SKIP LOCKED
+)
+UPDATE destinations_lane l SET claim_id = %(token)s FROM wanted WHERE l.id = wanted.id
+RETURNING wanted.suspect, wanted.xid, wanted.position, wanted.user_key, wanted.message_id, wanted.deaths_alone,
+    wanted.crashes, {_COLUMNS}
+"""
 
 # One claim of a destination may stand aside: more could fill the workers with nothing but hanging requests.
 _STEP_ASIDE = """
@@ -109,6 +133,30 @@ def take(raw: Connection, token: int, destination_id: int, limit: int, *, replay
             _TAKE_REPLAYS if replays else _TAKE_LIVE, {"token": token, "destination": destination_id, "limit": limit}
         )
         return [_claimed(row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An event that was in flight when a process died, with its lane, claimed."""
+
+    id: int
+    place: Place
+    user_key: str
+    message_id: str
+    deaths_alone: int
+    crashes: list[str]
+    lane: ClaimedLane
+
+
+def take_suspect(raw: Connection, token: int, destination_id: int, tried: list[int]) -> Suspect | None:
+    """Add the lane of an open suspect, none of those `tried`. None when no such lane is free, or the claim is lost."""
+    with raw.cursor() as cursor:
+        cursor.execute(_TAKE_SUSPECT, {"token": token, "destination": destination_id, "tried": tried})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    pk, xid, position, user_key, message_id, deaths_alone, crashes, *lane = row
+    return Suspect(pk, (xid, position), user_key, message_id, deaths_alone, crashes, _claimed(tuple(lane)))
 
 
 def step_aside(raw: Connection, token: int) -> None:

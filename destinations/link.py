@@ -7,23 +7,23 @@ memory after an error: what was not checkpointed is read again by the next link.
 import asyncio
 from collections.abc import Callable
 
-import orjson
 import psycopg2
 
 from destinations import control, doorbell, health, reader, shift, stopping
+from destinations.attempt import attempt
 from destinations.breaker import Streak, Verdict
 from destinations.control import Control
 from destinations.courier import Courier
 from destinations.lanes import ClaimedLane
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.memory import Memory
-from destinations.plugins.base import BuildError
 from destinations.reader import Owed
 from destinations.replay import steer
 from destinations.replay.serving import Replays
 from destinations.selection import in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
+from destinations.suspects.hands import Hands
 from ingest.models import LANES
 
 READ_EVENTS = 1000  # events in memory a link aims at
@@ -51,6 +51,7 @@ class Link:
         seen: Control,
         sender: Sender,
         settler: Settler,
+        hands: Hands,
         senders: int,
         links: Callable[[], int] = lambda: 1,
     ) -> None:
@@ -60,6 +61,7 @@ class Link:
         self._control = seen
         self._sender = sender
         self._settler = settler
+        self._hands = hands
         self._wanted = seen.wanted(sender.names)
         self._stopped: set[int] = set()  # lanes this link must not read further
         self._wake = asyncio.Event()
@@ -70,7 +72,7 @@ class Link:
         self._courier = Courier(self._deliver, senders)
         self._memory = Memory(self._courier.sizes, links)
         self._news_at = clock()  # when something was last read or answered
-        self._replays = Replays(database, self._courier, settler, senders, clock)
+        self._replays = Replays(database, self._courier, settler, hands, senders, clock)
         self._replays.keep(seen.replays)
         self._telling: list[asyncio.Task[None]] = []
         self.progressed = False  # something was settled: the next link may find more
@@ -217,7 +219,7 @@ class Link:
                 for owed in queue[: self._replays.allowed(lane, len(queue))] if lane.replay else queue:
                     if self._skips(owed):
                         continue
-                    owed.event = orjson.loads(owed.payload) if owed.payload else None
+                    self._hands.parse(owed)
                     (self._replays if lane.replay else self._courier).add(owed)
 
     async def _read(self) -> bool:
@@ -261,7 +263,7 @@ class Link:
         wanted = self._wanted[lane.connection_id]
         if not in_gap(owed.place[0], wanted.gaps) and self._skips(owed):
             return
-        owed.event = orjson.loads(owed.payload or "{}")
+        self._hands.parse(owed)
         if reason := unwanted(owed.event or {}, owed.place[0], wanted):
             self._settler.filtered(owed, reason)
         elif not wanted.active:  # owed from before it was switched off: it waits for its return
@@ -285,13 +287,7 @@ class Link:
             return True
         if not await self._sender.turn(self._courier.stopping) or not self._lease.is_good:
             return False
-        try:
-            request = self._sender.build(owed)
-        except BuildError as error:
-            self._settler.unbuildable(owed, str(error))
-            return True
-        answer = await self._sender.send(owed, request, self._lease.remaining)
-        may_go_on = self._settler.answered(owed, request, answer)
+        may_go_on = await attempt(owed, self._hands, self._sender, self._settler, self._lease) is not False
         self._news_at = clock()
         if self._settler.settled >= CHECKPOINT_EVENTS:
             self._wake.set()

@@ -11,6 +11,7 @@ from destinations.records import RetentionSkip as RetentionSkip
 from destinations.replay.models import Recovery as Recovery
 from destinations.replay.models import Replay as Replay
 from destinations.replay.models import ReplayAction as ReplayAction
+from destinations.suspects.models import Suspect as Suspect
 from ingest.models import LANES, Source
 from rudderproj.secrets_field import EncryptedJSONField, reason_unreadable
 

@@ -1,12 +1,15 @@
 """Who holds a claim, and whether it is certainly dead: only a process of this very machine and boot can be known dead.
 
 Lets a crashed worker's lanes go on within a second where the next link runs beside it; elsewhere the lease runs out.
-Must never call a process dead that it cannot see.
+Must never call a process dead that it cannot see, nor one whose death is about to be recorded with what it held: its
+lanes must not be worked on before its suspects are known.
 """
 
 import functools
 import os
 from pathlib import Path
+
+from rudderproj import flight
 
 _START_TICKS = 19  # place of the start time in /proc/PID/stat, counted after the command
 
@@ -33,7 +36,8 @@ def _started(pid: int) -> str:
 
 @functools.lru_cache(maxsize=1)
 def _described(pid: int) -> str:
-    return f"{_namespace()} {pid} {_started(pid)}"
+    """The parent is who records this process's death, and takes its file away then."""
+    return f"{_namespace()} {pid} {_started(pid)} {os.getppid()} {flight.path_of(pid) or ''}"
 
 
 def me() -> str:
@@ -42,14 +46,13 @@ def me() -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Whether `owner` (from me()) ran here and has ended; False when in doubt."""
-    namespace, _, rest = owner.partition(" ")
-    pid, _, started = rest.partition(" ")
+    """Whether `owner` (from me()) ran here, has ended, and was seen to; False when in doubt."""
+    namespace, pid, started, parent, left = (*owner.split(" ", 4), "", "", "", "")[:5]
     if not namespace or namespace != _namespace() or not pid.isdigit():
         return False
-    if found := _started(int(pid)):
-        return found != started
-    return not _hidden(int(pid))
+    found = _started(int(pid))
+    is_gone = found != started if found else not _hidden(int(pid))
+    return is_gone and not (left and _started(int(parent)) and flight.read(Path(left)))
 
 
 def _hidden(pid: int) -> bool:

@@ -7,21 +7,19 @@ a head that alone keeps failing: then it is the event, and the others get their 
 import asyncio
 import random
 
-import orjson
-
 from destinations import control, health, reader
+from destinations.attempt import attempt
 from destinations.breaker import Verdict
 from destinations.control import Control
 from destinations.lanes import ClaimedLane
 from destinations.lease import Database, Lease
-from destinations.outcome import Outcome, classify
-from destinations.plugins.base import BuildError
 from destinations.reader import Ask, Owed
 from destinations.replay import heads as replayed
 from destinations.selection import Wanted, in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
 from destinations.skip import Skip
+from destinations.suspects.hands import Hands
 from ingest.models import LANES
 
 PROBES = 3
@@ -31,20 +29,26 @@ LONE_FAILURES = 3  # a single head that failed so often becomes a row
 
 
 async def probe(
-    database: Database, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler
+    database: Database,
+    destination_id: int,
+    lease: Lease,
+    seen: Control,
+    sender: Sender,
+    settler: Settler,
+    hands: Hands,
 ) -> bool:
     """Probe once; True when the breaker is closed now. Raises LeaseLost or psycopg2.Error."""
     taken = await lease.take(len(seen.connections) * LANES)
     wanted = seen.wanted(sender.names)
     lanes = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
-    heads = await _fresh_heads(database, lease, lanes, wanted, settler, seen.skip)
-    heads = heads or await _row_heads(database, lanes, settler, seen.skip)
+    heads = await _fresh_heads(database, lease, lanes, wanted, settler, hands, seen.skip)
+    heads = heads or await _row_heads(database, lanes, settler, hands, seen.skip)
     if not heads and seen.replays:
-        heads = await _replayed_heads(database, lease, seen, wanted, settler)
+        heads = await _replayed_heads(database, lease, seen, wanted, settler, hands)
     succeeded = False
     if heads and await _may_go_on(database, destination_id):
         probes = min(PROBES, seen.max_concurrency or PROBES)
-        attempts = asyncio.gather(*(_attempt(owed, lease, sender, settler) for owed in heads[:probes]))
+        attempts = asyncio.gather(*(_probe(owed, lease, sender, settler, hands) for owed in heads[:probes]))
         succeeded = any(await lease.during(attempts))
     if len(heads) == 1 and seen.probes_failed + 1 >= LONE_FAILURES:
         _keep_lone(heads[0], settler)
@@ -67,6 +71,7 @@ async def _fresh_heads(
     lanes: list[ClaimedLane],
     wanted: dict[int, Wanted],
     settler: Settler,
+    hands: Hands,
     skip: Skip | None,
 ) -> list[Owed]:
     """The first event to send of each lane, of users who are not held; held users' events are left as they are."""
@@ -83,7 +88,7 @@ async def _fresh_heads(
                 continue
             if owed.held:
                 continue
-            owed.event = orjson.loads(owed.payload or "{}")
+            hands.parse(owed)
             if reason := unwanted(owed.event or {}, owed.place[0], wanted[owed.lane.connection_id]):
                 settler.filtered(owed, reason)
             else:
@@ -93,7 +98,9 @@ async def _fresh_heads(
     return _shuffled(heads)
 
 
-async def _row_heads(database: Database, lanes: list[ClaimedLane], settler: Settler, skip: Skip | None) -> list[Owed]:
+async def _row_heads(
+    database: Database, lanes: list[ClaimedLane], settler: Settler, hands: Hands, skip: Skip | None
+) -> list[Owed]:
     """The heads of held users whose turn it is, one of each lane."""
     heads: dict[int, Owed] = {}
     for queue in await database.run(reader.due_queues, lanes, skip):
@@ -101,21 +108,21 @@ async def _row_heads(database: Database, lanes: list[ClaimedLane], settler: Sett
             if skip and skip.covers(owed.place[0]):
                 settler.skip(owed, skip.actor)
                 continue
-            owed.event = orjson.loads(owed.payload) if owed.payload else None
+            hands.parse(owed)
             heads[owed.lane.id] = owed
             break
     return _shuffled(heads)
 
 
 async def _replayed_heads(
-    database: Database, lease: Lease, seen: Control, wanted: dict[int, Wanted], settler: Settler
+    database: Database, lease: Lease, seen: Control, wanted: dict[int, Wanted], settler: Settler, hands: Hands
 ) -> list[Owed]:
     """Heads of replays, where nothing live could tell."""
     taken = await lease.take(len(seen.connections) * LANES, replays=True)
     active = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
     lanes = [lane for lane in active if lane.replay in seen.replays]
-    heads = await replayed.fresh(database, lanes, seen.replays, wanted, settler, PROBES)
-    return _shuffled(dict(enumerate(heads))) or await _row_heads(database, lanes, settler, None)
+    heads = await replayed.fresh(database, lanes, seen.replays, wanted, settler, hands, PROBES)
+    return _shuffled(dict(enumerate(heads))) or await _row_heads(database, lanes, settler, hands, None)
 
 
 def _shuffled(heads: dict[int, Owed]) -> list[Owed]:
@@ -130,17 +137,10 @@ async def _may_go_on(database: Database, destination_id: int) -> bool:
     return seen is not None and seen.stopped_because is None
 
 
-async def _attempt(owed: Owed, lease: Lease, sender: Sender, settler: Settler) -> bool:
+async def _probe(owed: Owed, lease: Lease, sender: Sender, settler: Settler, hands: Hands) -> bool:
     """Send one head; True when the destination took it."""
-    try:
-        request = sender.build(owed)
-    except BuildError as error:
-        settler.unbuildable(owed, str(error))
-        return False
     await sender.turn(asyncio.Event())
-    answer = await sender.send(owed, request, lease.remaining)
-    settler.answered(owed, request, answer)
-    return classify(answer) in {Outcome.DELIVERED, Outcome.ABORTED}
+    return await attempt(owed, hands, sender, settler, lease) is True
 
 
 def _keep_lone(owed: Owed, settler: Settler) -> None:

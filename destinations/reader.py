@@ -16,6 +16,7 @@ from destinations.lanes import ClaimedLane
 from destinations.progress import Place
 from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next_settled_unless, live_row
 from destinations.skip import Skip
+from destinations.suspects.looking import IS_BARRED
 
 DUE_USERS = 64  # held users whose rows are read at once
 READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more; links of one process share it
@@ -84,6 +85,16 @@ WHERE bytes_before < {READ_BYTES}
 ORDER BY id, user_key, xid, position
 """
 
+_OPEN_ROW = """
+SELECT d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload), e.received_at,
+    d.attempts, d.first_failed_at, false
+FROM destinations_delivery d
+LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = %s AND e.message_id = d.message_id
+LEFT JOIN destinations_delivery letter ON d.replay > 0 AND letter.connection_id = d.connection_id
+    AND letter.xid = d.xid AND letter.position = d.position AND letter.replay = 0
+WHERE d.connection_id = %s AND d.replay = %s AND d.xid = %s AND d.position = %s AND d.state IN ('failed', 'waiting')
+"""
+
 _WAITING = """
 SELECT l.id, count(d.id) FROM (VALUES %s) l (id, connection_id, replay, number)
 LEFT JOIN destinations_delivery d ON d.connection_id = l.connection_id AND d.replay = l.replay AND d.lane = l.number
@@ -95,7 +106,7 @@ _HAS_WORK = f"""
 WITH {CONNECTED}, {DUE}
 SELECT EXISTS (
     SELECT FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
-    WHERE l.claim_id IS NULL AND CASE WHEN l.replay > 0 THEN {REPLAY_HAS_NEXT} ELSE
+    WHERE l.claim_id IS NULL AND NOT {IS_BARRED} AND CASE WHEN l.replay > 0 THEN {REPLAY_HAS_NEXT} ELSE
         {has_next_settled_unless("unsettled")}
         OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due) END)
 """
@@ -194,6 +205,14 @@ def due_queues(
         owed = _row_owed(by_id[row[0]], row)
         queues.setdefault(owed.user, []).append(owed)
     return list(queues.values())
+
+
+def open_row(raw: Connection, lane: ClaimedLane, place: Place) -> Owed | None:
+    """The failed or waiting row of an event, due or not."""
+    with raw.cursor() as cursor:
+        cursor.execute(_OPEN_ROW, [lane.source_id, lane.connection_id, lane.replay, *place])
+        row = cursor.fetchone()
+        return _row_owed(lane, (lane.id, *row)) if row else None
 
 
 def held_counts(raw: Connection, lanes: Iterable[ClaimedLane]) -> dict[int, int]:

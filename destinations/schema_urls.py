@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-MASK = "***"
+from rudderproj.masking import MASK as MASK
 
 _NAMED = re.compile(r"auth|key|pass|pwd|secret|sig|token", re.IGNORECASE)  # of a query's name
 _NAMED_LEAST, _LEAST = 4, 20  # characters of a value with such a name, and of any other, to be a secret

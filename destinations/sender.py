@@ -12,7 +12,6 @@ from typing import Any
 
 from destinations import registry
 from destinations.control import Control
-from destinations.masking import masker
 from destinations.outcome import classify, describe
 from destinations.plugins.base import BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
@@ -21,6 +20,7 @@ from ingest.tombstone import is_tombstone
 from rudderproj import metrics
 from rudderproj.http import Answer, HttpClient
 from rudderproj.logs import wide
+from rudderproj.masking import masker
 
 BURST_SECONDS = 0.05  # timers are late: what was missed so long ago may be made up for
 

@@ -6,8 +6,8 @@ destination's (the cursor stands still). Must never touch the database: it only 
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ from destinations.reader import Owed
 from destinations.retry import RetryPolicy
 from ingest.hashing import alias_of
 from rudderproj.http import Answer
+
+POISON = "poison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,12 @@ class Settler:
     def unbuildable(self, owed: Owed, reason: str) -> None:
         """The destination's plugin cannot make a request of it: a dead letter."""
         self._abort(owed, reason)
+
+    def poison(self, owed: Owed, crashes: Sequence[str]) -> None:
+        """The event kills whoever touches it: a dead letter, which names the crashes in place of an answer."""
+        self._abort(owed, f"{POISON}: killed the worker twice (crash {crashes[-1]})")
+        row = self.changes.rows[owed.lane.connection_id, *owed.place, owed.lane.replay]
+        self.changes.put(replace(row, response=orjson.dumps({"crashes": list(crashes)}).decode()))
 
     def filtered(self, owed: Owed, reason: str) -> None:
         """The event is not meant for this destination."""

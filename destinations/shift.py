@@ -2,7 +2,8 @@
 
 A link that waits for a destination needs no processor, so a process with time to spare takes further rings from the
 queue; without that, as many hanging destinations as there are processes would keep all others waiting. Must never take
-a ring while its links keep the processor or the connection busy: another process, or one more, serves it sooner.
+a ring while its links keep the processor or the connection busy: another process, or one more, serves it sooner. Nor
+while a suspect waits for a process with nothing else in flight.
 """
 
 import asyncio
@@ -27,8 +28,14 @@ RINGS = 4  # taken at one look at most
 class Shift:
     """Runs links side by side on one event loop until none is left."""
 
-    def __init__(self, link: Callable[[int], Awaitable[bool]], database_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        link: Callable[[int], Awaitable[bool]],
+        database_seconds: Callable[[], float],
+        should_end: Callable[[], Awaitable[bool]],
+    ) -> None:
         self._link = link
+        self._should_end = should_end
         self._database_seconds = database_seconds
         self._running: set[asyncio.Task[None]] = set()
         self._began_at = self._looked_at = time.monotonic()
@@ -46,7 +53,7 @@ class Shift:
             while self._running:
                 await asyncio.wait(self._running, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 self._running = {task for task in self._running if not task.done()}
-                if self._running and self._has_time():
+                if self._running and self._has_time() and not await self._should_end():
                     await self._take()
         finally:
             for task in self._running:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from alerts import modes, processes
-from alerts.models import Process
+from alerts.models import Incident, Process
 from destinations import tallies
 from destinations.models import Connection, Destination
 from destinations.tallies import Counts
@@ -34,7 +34,7 @@ def snapshot() -> dict[str, Any]:
                 for row in Destination.objects.select_related("health").order_by("name")
             ],
             "connections": [_connection(row, counts[row.pk]) for row in connections],
-            "incidents": [],
+            "incidents": [_incident(row) for row in Incident.objects.filter(resolved_at=None).order_by("id")],
             "retention": _retention(),
         }
 
@@ -91,6 +91,16 @@ def _connection(row: Connection, counts: Counts) -> dict[str, Any]:
         "filtered": counts.filtered,
         "skipped": counts.skipped,
         "difference": counts.difference,
+    }
+
+
+def _incident(row: Incident) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "severity": row.severity,
+        "opened_at": _time(row.opened_at),
+        "summary": row.summary,
     }
 
 

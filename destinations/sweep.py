@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from destinations import doorbell, unreadable
 from destinations.replay import steer
 from destinations.servable import DUE, SKIPPED, next_xid
+from destinations.suspects import looking
 from rudderproj import db
 
 STATEMENT_SECONDS = 10.0
@@ -54,6 +55,8 @@ working AS (
         AND (l.xid, l.position) < (l.end_xid, l.end_position)
     UNION
     SELECT destination_id FROM destinations_claim WHERE expires_at <= now()
+    UNION
+    SELECT s.destination_id FROM {looking.EXAMINABLE}
 )
 SELECT h.destination_id FROM destinations_health h JOIN working w ON w.destination_id = h.destination_id
 WHERE h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now()) AND (SELECT mode FROM alerts_mode) = 'normal'
@@ -80,4 +83,5 @@ def sweep() -> int:
         unreadable.release(raw)
         rung = doorbell.ring(with_work(raw))
         steer.close_ended(raw)
+        looking.drop_gone(raw)
         return rung

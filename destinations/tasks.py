@@ -1,16 +1,20 @@
-"""Celery tasks of forwarding: doorbells. Each takes ids, calls one function, and may run twice or never."""
+"""Celery tasks of forwarding: doorbells. Each takes ids, calls one function, and may run twice or never.
 
+The alerts worker loads this module too, and must not load what forwards: that may be what crashes. So a task imports it
+when it runs, and a forwarding worker before its pool is forked.
+"""
+
+import importlib
 from typing import Any
 
 import psycopg2
 import structlog
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import DatabaseError
 
-from destinations import history, stopping, trial
+from destinations import history, stopping
 from destinations.doorbell import BROKER_AWAY, LINK
-from destinations.forward import forward as run_links
 from destinations.sweep import sweep as run_sweep
 from rudderproj import horizon, metrics
 from rudderproj.celery import FORWARD_QUEUE, app
@@ -24,6 +28,8 @@ TIMER_SECONDS = 2.0
 @shared_task(name=LINK)
 def forward(destination_id: int) -> None:
     """One link of a destination's chain, and links of others while it waits for answers."""
+    from destinations.forward import forward as run_links
+
     run_links(destination_id)
 
 
@@ -48,10 +54,20 @@ def sample() -> None:
         log.warning("sample.failed", error=str(error).strip())
 
 
-@shared_task(name=trial.TASK)
+@shared_task(name="destinations.send_test_event")
 def send_test_event(trial_id: int) -> None:
     """Send a test event that an operator asked for."""
+    from destinations import trial
+
     trial.run(trial_id)
+
+
+@worker_init.connect
+def load_what_forwards(sender: Any, **_: object) -> None:
+    """In a forwarding worker's main process, before its pool is forked: what every child needs is loaded once."""
+    if FORWARD_QUEUE in sender.app.amqp.queues.consume_from:
+        importlib.import_module("destinations.forward")
+        importlib.import_module("destinations.trial")
 
 
 @worker_ready.connect

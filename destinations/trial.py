@@ -22,7 +22,7 @@ from destinations.outcome import classify, describe
 from destinations.plugins.base import BuildError
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import masked_answer, masked_request
-from rudderproj import db
+from rudderproj import db, flight
 from rudderproj.celery import FORWARD_QUEUE, app
 from rudderproj.http import HttpClient
 
@@ -59,9 +59,13 @@ def run(trial_id: int) -> None:
 
 async def _send(seen: Control, trial: Trial) -> dict[str, Any]:
     """What came of it, as columns."""
+    if seen.is_barred:
+        return _unsent("its plugin may have killed a worker: that is being looked into")
     if seen.config_problem:
         return _unsent(seen.config_problem)
     client = HttpClient(settings.ENV["EGRESS_ALLOW"])
+    hands = flight.mine()
+    slot = hands.take_event(trial.destination_id, 0, -1, 0, 0, -1)  # of no connection: it is never sent again
     try:
         sender = Sender(seen, client, lambda: datetime.now(UTC), settings.ENV["FORWARD_TIMEOUT_SECONDS"])
         event = made_up_event(trial.asked_by)
@@ -73,6 +77,7 @@ async def _send(seen: Control, trial: Trial) -> dict[str, Any]:
     except BuildError as error:
         return _unsent(sender.mask(str(error)))
     finally:
+        hands.give(slot)
         await client.close()
     return {
         "outcome": classify(answer),

@@ -76,7 +76,7 @@ def preflight(request: HttpRequest) -> HttpResponse:
 def early(path: str, status: int, reason: str) -> Answer | None:
     """The same answers where the web server refuses a request of ours before Django sees it."""
     trimmed = path.rstrip("/")
-    if trimmed not in routes.PATHS:
+    if not routes.is_ours(trimmed):
         return None
     headers = CORS | ({"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {})
     is_pixel = trimmed in routes.PIXELS

@@ -21,6 +21,7 @@ from ingest.rate import buckets
 
 NO_KEY_IN_HEADER = "failed to read writekey from header"
 NO_KEY_IN_QUERY = "failed to read writekey from query params"
+UNKNOWN_KEY = "invalid write key"
 
 
 class HeaderWriteKey(BaseAuthentication):
@@ -65,15 +66,38 @@ class SourceThrottle(BaseThrottle):
 
 def source_of(write_key: str) -> SourceInfo:
     """The enabled source of a key. Raises Refusal."""
-    try:
-        source = sources.get(write_key)
-    except ConfigUnavailable:
-        raise unavailable() from None
+    source = _known(write_key)
     if source is None:
-        raise Refusal(401, "invalid write key")
+        raise Refusal(401, UNKNOWN_KEY)
     if not source.enabled:
         raise Refusal(404, "source is disabled")
     return source
+
+
+def existing(write_key: str) -> SourceInfo:
+    """The source of a key, also one that is switched off, for who asks for its configuration. Raises Refusal.
+
+    400 and not 401 for an unknown key: what mobile SDKs take for the final word on it.
+    """
+    source = _known(write_key)
+    if source is None:
+        raise Refusal(400, UNKNOWN_KEY)
+    return source
+
+
+def asking(request: Request) -> tuple[SourceInfo, str]:
+    """Whose configuration is asked for, and by which key: in the header, else in the query. Raises Refusal."""
+    key = _basic_user(request.META.get("HTTP_AUTHORIZATION", "")) or _query_key(request)
+    if not key:
+        raise Refusal(401, NO_KEY_IN_HEADER)
+    return existing(key), key
+
+
+def _known(write_key: str) -> SourceInfo | None:
+    try:
+        return sources.get(write_key)
+    except ConfigUnavailable:
+        raise unavailable() from None
 
 
 @lru_cache(maxsize=1024)

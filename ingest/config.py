@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.db import DatabaseError, connection
 from django.db.models import F, FloatField
@@ -31,6 +32,8 @@ class SourceInfo:
     enabled: bool
     rate_limit: int | None
     user_id_first: bool
+    is_retired: bool = False
+    changed_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)  # as far as SDKs care
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,15 @@ def _read_keys() -> dict[str, _Key]:
     left = Extract(F("previous_key_valid_until") - Now(), "epoch", output_field=FloatField())
     for source in Source.objects.annotate(previous_key_seconds=left):
         user_id_first = source.user_key == Source.UserKey.USER_ID
-        info = SourceInfo(source.pk, source.name, source.enabled, source.rate_limit, user_id_first)
+        info = SourceInfo(
+            source.pk,
+            source.name,
+            source.enabled and source.retired_at is None,
+            source.rate_limit,
+            user_id_first,
+            source.retired_at is not None,
+            source.retired_at or source.created_at,
+        )
         if source.previous_write_key:
             keys[source.previous_write_key] = _Key(info, time.monotonic() + source.previous_key_seconds)
         keys[source.write_key] = _Key(info)

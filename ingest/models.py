@@ -31,6 +31,8 @@ class Source(models.Model):
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="requests a second; empty: no limit"
     )
     user_key = models.CharField(max_length=20, choices=UserKey.choices, default=UserKey.ANONYMOUS_ID)
+    # Its apps are told to stop for good; see ingest.retiring. Wins over `enabled`.
+    retired_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -46,6 +48,11 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def state(self) -> str:
+        """enabled, disabled or retired."""
+        return "retired" if self.retired_at else "enabled" if self.enabled else "disabled"
 
 
 class WriteKey(models.Model):

@@ -1,5 +1,7 @@
 """The paths of the ingest API, by what they take. Data only, so that the web server's refusals can know them too."""
 
+import re
+
 # path -> type of its events
 EVENTS = {
     "/v1/identify": "identify",
@@ -22,6 +24,8 @@ BEACONS = ("/beacon/v1/batch",)
 PIXELS = {"/pixel/v1/track": "track", "/pixel/v1/page": "page"}
 WEBHOOKS = ("/v1/webhook",)
 DISCARDED = ("/v1/m", "/rsaMetrics", "/rsaRequest")
+CONFIGS = ("/sourceConfig",)
+_SETTINGS = re.compile("/v1/projects/[^/]+/settings")  # Segment's: the key is in the path
 
 _KINDS = {
     "event": EVENTS,
@@ -30,6 +34,11 @@ _KINDS = {
     "pixel": PIXELS,
     "webhook": WEBHOOKS,
     "discarded": DISCARDED,
+    "config": CONFIGS,
 }
 KINDS = {path: kind for kind, paths in _KINDS.items() for path in paths}  # as metrics tell them apart
-PATHS = frozenset(KINDS)
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path, without a slash at its end, belongs to the ingest API."""
+    return path in KINDS or bool(_SETTINGS.fullmatch(path))

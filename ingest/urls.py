@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpResponseBase
 from django.urls import URLPattern, re_path
 
-from ingest import routes, views
+from ingest import routes, sdk_views, views
 from rudderproj.web_direct import direct
 
 
@@ -29,4 +29,6 @@ urlpatterns = [
     *_typed(routes.PIXELS, views.PixelView),
     *_patterns(routes.WEBHOOKS, views.WebhookView),
     *_patterns(routes.DISCARDED, views.DiscardView),
+    *_patterns(routes.CONFIGS, sdk_views.ConfigView),
+    _at("/v1/projects/[^/]+/settings", sdk_views.SegmentSettingsView.as_view()),
 ]

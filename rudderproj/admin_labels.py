@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 
 TONES = {
     "good": frozenset({"ok", "closed", "delivered", "normal", "done", "enabled", "accepted", "running", "finished"}),
-    "bad": frozenset({"held", "open", "aborted", "degraded", "refused", "rejected", "cancelled", "unsent"}),
+    "bad": frozenset({"held", "open", "aborted", "degraded", "refused", "rejected", "cancelled", "unsent", "retired"}),
     "warn": frozenset({"paused", "half_open", "failed", "retry", "waiting"}),
 }
 

@@ -78,6 +78,7 @@ NAVIGATION = [
         "items": [
             _item("Mode", "toggle_on", "alerts.mode"),
             _item("Mode history", "manage_history", "alerts.modechange"),
+            _item("Crash reports", "crisis_alert", "alerts.crash"),
             _item("Operators' actions", "assignment_ind", "destinations.destinationaction"),
             _item("Processes", "memory", "alerts.process"),
         ],

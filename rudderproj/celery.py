@@ -12,7 +12,7 @@ from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
-from rudderproj import metrics_worker
+from rudderproj import metrics_worker, sentry
 from rudderproj.serving import require_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
@@ -56,10 +56,12 @@ app.conf.update(
         "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 2, "queue": FORWARD_QUEUE}},
         "upkeep": {"task": "ingest.upkeep", "schedule": 10.0, "options": {"expires": 20, "queue": ALERTS_QUEUE}},
         "sample": {"task": "destinations.sample", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},
+        "check": {"task": "alerts.check", "schedule": 5.0, "options": {"expires": 5, "queue": ALERTS_QUEUE}},
     },
 )
 app.autodiscover_tasks(["ingest", "destinations", "alerts"])
 metrics_worker.connect(FORWARD_QUEUE)
+sentry.connect_to_celery()
 # A ring is not worth two lines: what came of it is logged by whoever does the work.
 for _chatty in ("celery.app.trace", "celery.worker.strategy"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)

@@ -93,6 +93,13 @@ VARIABLES = (
     Variable("INGEST_BODY_TIMEOUT_SECONDS", "30", v.seconds, "longest time a client may take to send a body"),
     Variable("INGEST_COMMIT_TIMEOUT_SECONDS", "5", v.seconds, "longest wait for a commit before the answer is 503"),
     Variable(
+        "SDK_CONFIG_SECONDS",
+        "3600",
+        v.seconds,
+        "how long a browser keeps its SDK's configuration: as long, a page loaded during an outage still begins to "
+        "track, and a retired source is not noticed",
+    ),
+    Variable(
         "FORWARD_AUTOSCALE", "8,1", v.autoscale, "largest and smallest number of forwarding processes of a worker"
     ),
     Variable("FORWARD_BUDGET_SECONDS", "5", v.seconds, "how long one link works before it rings the next"),
@@ -145,6 +152,46 @@ VARIABLES = (
         "back to normal by itself after so long without a crash, and on probation for as long; empty: by hand alone",
     ),
     Variable("INSTANCE_ID", "rudderproj", v.text, "names this deployment in alerts"),
+    Variable(
+        "ADMIN_URL",
+        "",
+        v.url("http", "https"),
+        "where people reach the admin, for links in alerts, as `https://events.example.com`; empty: WEB_HOST and "
+        "WEB_PORT",
+    ),
+    Variable(
+        "ALERT_PROVIDER",
+        "",
+        v.words_of("pagerduty", "victorops"),
+        "whom to alert, comma-separated: `pagerduty`, `victorops`; empty: those whose routing key is set. More "
+        "channels, of other kinds too, are set up in the admin",
+    ),
+    Variable("PG_ROUTING_KEY", "", v.text, "PagerDuty: integration key of a service (Events API v2)", True),
+    Variable(
+        "PAGERDUTY_EVENTS_URL",
+        "https://events.pagerduty.com/v2/enqueue",
+        v.url("http", "https"),
+        "PagerDuty's address; `https://events.eu.pagerduty.com/v2/enqueue` for accounts in its EU region",
+    ),
+    Variable("VICTOROPS_ROUTING_KEY", "", v.text, "Splunk On-Call (VictorOps): routing key", True),
+    Variable("VICTOROPS_API_KEY", "", v.text, "Splunk On-Call: API key of the integration *REST - Generic*", True),
+    Variable(
+        "VICTOROPS_URL",
+        "https://alert.victorops.com/integrations/generic/20131114/alert",
+        v.url("http", "https"),
+        "Splunk On-Call's address, to which the API key and the routing key are added",
+    ),
+    Variable("ALERT_ROLES", "web,forward,beat", v.words_of("web", "forward", "beat"), "processes that must be there"),
+    Variable("ALERT_MISSING_SECONDS", "60", v.seconds, "how long none of a role may be there before it is an incident"),
+    Variable("ALERT_BREAKER_SECONDS", "300", v.seconds, "how long a destination may fail before it is an incident"),
+    Variable("ALERT_BEHIND_SECONDS", "900", v.seconds, "how long an event may wait before it is an incident"),
+    Variable("ALERT_DEAD_LETTERS", "100", v.positive, "more dead letters of one destination are an incident"),
+    Variable("ALERT_DEAD_LETTERS_SECONDS", "600", v.seconds, "in this time"),
+    Variable(
+        "ALERT_STALLED_SECONDS", "120", v.seconds, "how long all forwarding may be held up, and by one transaction"
+    ),
+    Variable("ALERT_DATABASE_SECONDS", "60", v.seconds, "how long the database may be away before it is an incident"),
+    Variable("ALERT_CLEAR_SECONDS", "60", v.seconds, "how long a trouble must be over before its incident is resolved"),
     Variable("RETENTION_DAYS", "30", v.days, "how long events are kept; whole days are dropped"),
     Variable(
         "RETENTION_POLICY",
@@ -159,6 +206,10 @@ VARIABLES = (
         "RETENTION_DELIVERY_DAYS", "30", v.days, "how long rows of events are kept that were delivered or skipped"
     ),
     Variable("RETENTION_DEAD_LETTER_DAYS", "90", v.days, "how long dead letters are kept"),
+    Variable("RETENTION_CRASH_DAYS", "90", v.days, "how long crash reports are kept, at most CRASH_REPORTS_KEPT"),
+    Variable(
+        "CRASH_REPORTS_KEPT", "200", v.positive, "crash reports kept, besides those that count or changed the mode"
+    ),
     Variable("RETENTION_HISTORY_DAYS", "365", v.days, "how long it is kept who changed the mode, and the like"),
     Variable(
         "METRICS_TOKEN",
@@ -177,6 +228,13 @@ VARIABLES = (
     ),
     Variable("METRICS_HOST", "127.0.0.1", v.text, "address these ports are opened on"),
     Variable("SAMPLE_HOURS", "48", v.positive, "how long samples of all figures are kept, for charts over time"),
+    Variable(
+        "SENTRY_DSN",
+        "",
+        v.url("http", "https"),
+        "where Sentry takes errors and crash reports, without payloads, users or values; empty: nowhere",
+        True,
+    ),
     Variable("ENVIRONMENT_NAME", "", v.text, "shown on every page of the admin, for example `production`"),
     Variable("API_RATE_LIMIT", "50", v.positive, "requests a second of one API token, in one web process"),
     Variable("ADMIN_USER", "admin", v.text, "login created by `manage.py bootstrap`"),

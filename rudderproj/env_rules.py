@@ -13,7 +13,20 @@ Values = Mapping[str, Any]
 Rule = Callable[[Values], str | None]
 
 # Of variables that only we read: an unknown one with such a beginning is a mistake, not somebody else's.
-_PREFIXES = ("FORWARD_", "RETRY_", "INGEST_", "EGRESS_", "SECRETS_", "INBOX_", "RETENTION_", "METRICS_", "API_RATE_")
+_ALERT_PREFIXES = ("ALERT_", "PAGERDUTY_", "VICTOROPS_")
+_PREFIXES = (
+    "FORWARD_",
+    "RETRY_",
+    "INGEST_",
+    "EGRESS_",
+    "SECRETS_",
+    "INBOX_",
+    "RETENTION_",
+    "METRICS_",
+    "API_RATE_",
+    *_ALERT_PREFIXES,
+)
+ROUTING_KEYS = {"pagerduty": "PG_ROUTING_KEY", "victorops": "VICTOROPS_ROUTING_KEY"}
 METRICS_PORTS = 3  # one a role: rudderproj.metrics_server.ROLES
 _LIKE = 0.86  # how similar a name must be to one of ours to be taken for it
 
@@ -51,7 +64,14 @@ def _metrics_ports(env: Values) -> str | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (_retry_delays, _body_memory, _threads, _https, _metrics_ports)
+def _alert_providers(env: Values) -> str | None:
+    for provider, key in ROUTING_KEYS.items():
+        if provider in env["ALERT_PROVIDER"] and not env[key]:
+            return f"ALERT_PROVIDER names {provider}, which needs {key}"
+    return None
+
+
+RULES: tuple[Rule, ...] = (_retry_delays, _body_memory, _threads, _https, _metrics_ports, _alert_providers)
 
 
 def _secret_key(env: Values) -> str | None:

@@ -76,6 +76,18 @@ def words(value: str) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
+def words_of(*allowed: str) -> Callable[[str], list[str]]:
+    """A reader of some of these words, comma-separated, each at most once."""
+
+    def read(value: str) -> list[str]:
+        found = words(value.lower())
+        if not set(found) <= set(allowed):
+            raise ValueError(f"expected one or more of {', '.join(allowed)}, comma-separated")
+        return list(dict.fromkeys(found))
+
+    return read
+
+
 def hosts(value: str) -> list[str]:
     """Host names without scheme, port or path; a leading dot stands for every name below, `*` for all."""
     found = words(value)

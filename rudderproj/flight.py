@@ -14,29 +14,38 @@ FOLDER_VARIABLE = "LIFE_DIR"
 SLOTS = 4096
 _SLOT = struct.Struct("<Bqqhqqi")  # is used, destination, connection, lane, replay, xid, position
 _FREE, _LINK, _EVENT = 0, 1, 2
+_pack = _SLOT.pack_into
 
 
 class Flight:
-    """The slots of this process. For one thread."""
+    """The slots of this process. Threads may share them: each step is one call into C."""
 
     def __init__(self, path: Path | None, slots: int = SLOTS) -> None:
-        """In this file, or in memory that nobody else sees."""
+        """In this file, or in memory that nobody else sees. Raises OSError."""
         size = slots * _SLOT.size
         if path is None:
             self._memory = mmap.mmap(-1, size)
         else:
             with path.open("w+b") as file:
-                file.truncate(size)
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk refuses now, instead of killing at a write
                 self._memory = mmap.mmap(file.fileno(), size)
         self._free = list(range(0, size, _SLOT.size))[::-1]
 
     def take_link(self, destination: int) -> int:
         """Note that a destination's link begins (its configuration, its plugin); a slot, for `give`."""
-        return self._take(_LINK, destination, 0, -1, 0, 0, -1)
+        slot = self.take_event(destination, 0, -1, 0, 0, -1)
+        if slot >= 0:
+            self._memory[slot] = _LINK
+        return slot
 
     def take_event(self, destination: int, connection: int, lane: int, replay: int, xid: int, position: int) -> int:
         """Note that an event is about to be touched; a slot, for `give`."""
-        return self._take(_EVENT, destination, connection, lane, replay, xid, position)
+        try:
+            slot = self._free.pop()
+        except IndexError:
+            return -1
+        _pack(self._memory, slot, _EVENT, destination, connection, lane, replay, xid, position)
+        return slot
 
     def give(self, slot: int) -> None:
         """Note that it has been dealt with."""
@@ -44,12 +53,20 @@ class Flight:
             self._memory[slot] = _FREE
             self._free.append(slot)
 
-    def _take(self, *values: int) -> int:
-        if not self._free:
-            return -1
-        slot = self._free.pop()
-        _SLOT.pack_into(self._memory, slot, *values)
-        return slot
+
+_mine: tuple[int, Flight] | None = None
+
+
+def mine() -> Flight:
+    """This process's slots, made on first use after the fork; without a folder to write to nobody reads them."""
+    global _mine
+    if _mine is None or _mine[0] != os.getpid():
+        try:
+            made = Flight(path_of(os.getpid()))
+        except OSError:
+            made = Flight(None)
+        _mine = os.getpid(), made
+    return _mine[1]
 
 
 def path_of(pid: int) -> Path | None:

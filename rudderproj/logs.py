@@ -4,7 +4,6 @@ Must never be given payloads or secrets: callers log ids and reasons.
 """
 
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +11,14 @@ from typing import Any
 import orjson
 import structlog
 
-# PostgreSQL quotes the row that a statement failed on, payload and all.
-_ROWS = re.compile(r"^\s*DETAIL:.*?(?=^\s*(?:HINT|CONTEXT|QUERY|LINE \d+):|^\S|\Z)", re.DOTALL | re.MULTILINE)
+from rudderproj import quoted_rows
 
 
 def without_rows(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Drop what PostgreSQL quotes of rows from every text of a line."""
     for name, value in line.items():
-        if isinstance(value, str) and "DETAIL:" in value:
-            line[name] = _ROWS.sub("", value)
+        if isinstance(value, str):
+            line[name] = quoted_rows.cut(value)
     return line
 
 

@@ -147,6 +147,20 @@ LINK_DURATION = Recorder(
 UPKEEP_FAILURES = Recorder(
     Definition("rudderproj_upkeep_failures_total", "counter", "chores of upkeep that failed", ("chore",), "worker")
 )
+ALERT_CHECK_FAILURES = Recorder(
+    Definition(
+        "rudderproj_alert_check_failures_total", "counter", "checks for incidents that failed", ("kind",), "worker"
+    )
+)
+NOTIFICATION_ATTEMPTS = Recorder(
+    Definition(
+        "rudderproj_notification_attempts_total",
+        "counter",
+        "notifications sent, by the kind of channel and outcome: accepted, retry, refused",
+        ("provider", "outcome"),
+        "worker",
+    )
+)
 RECORDERS = (
     REQUEST_SECONDS,
     INGESTED_EVENTS,
@@ -157,6 +171,8 @@ RECORDERS = (
     ATTEMPT_SECONDS,
     LINK_DURATION,
     UPKEEP_FAILURES,
+    ALERT_CHECK_FAILURES,
+    NOTIFICATION_ATTEMPTS,
 )
 DATABASE_UP = Definition("rudderproj_database_up", "gauge", "1 when the figures of the database could be read")
 

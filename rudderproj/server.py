@@ -21,7 +21,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from rudderproj import health, metrics_server, web_hooks
+from rudderproj import health, metrics_server, sentry, web_hooks
 from rudderproj.serving import require_settings
 from rudderproj.web_body import BodyReader
 from rudderproj.web_shell import Shell
@@ -98,6 +98,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
     django.setup()
     require_settings()
+    sentry.start("web")
     try:
         check_port(settings.ENV["WEB_HOST"], settings.ENV["WEB_PORT"])
     except OSError as error:

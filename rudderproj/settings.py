@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "ingest",
     "destinations",
     "destinations.inbox",
+    "destinations.demo",
     "destinations.api",
 ]
 # For pages only: SDK endpoints and probes answer without (rudderproj.web_direct).

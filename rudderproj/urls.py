@@ -20,6 +20,7 @@ PRIVATE: list[URLPattern | URLResolver] = [
     re_path("^metrics/?$", metrics_server.view),
     path("admin/", admin.site.urls),
     path("", include("destinations.inbox.urls")),
+    path("", include("destinations.demo.urls")),
     path("", include("destinations.api.urls")),
 ]
 

@@ -25,5 +25,9 @@ class Channel(models.Model):
     class Meta:
         constraints = [models.CheckConstraint(name="channel_name_not_empty", condition=~models.Q(name=""))]
 
+    def wants(self, kind: str, severity: str) -> bool:
+        """Whether it is told of such incidents; alerts.incidents.book asks the same in SQL."""
+        return (not self.kinds or kind in self.kinds) and (not self.severities or severity in self.severities)
+
     def __str__(self) -> str:
         return self.name

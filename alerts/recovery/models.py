@@ -66,6 +66,7 @@ class Crash(models.Model):
     mode = models.CharField(max_length=10, db_default="", blank=True)  # of the service, then
     suspected_until = models.DateTimeField(null=True)  # until then its events in flight are looked into first
     explained = models.TextField(db_default="", blank=True)  # by which event or destination: it counts no more
+    sentry_at = models.DateTimeField(null=True)  # Sentry was told
 
     class Meta:
         verbose_name_plural = "crashes"

@@ -54,7 +54,7 @@ def page(items: Iterable[Any], cursor: str | None) -> dict[str, Any]:
     return {"items": list(items), "next": cursor}
 
 
-def row_or_404(rows: QuerySet[Any], pk: int, what: str) -> Any:
+def row_or_404(rows: QuerySet[Any], pk: object, what: str) -> Any:
     """The row of that id. Raises NotFound that says what is not there."""
     row = rows.filter(pk=pk).first()
     if row is None:

@@ -13,7 +13,7 @@ from destinations.api.paging import IdQuery, asked, page, row_or_404, rows_after
 from destinations.api.problems import Conflict
 from destinations.api.shapes import MOST_INTEGER, MomentField, Shape, StrictBoolean, StrictInteger, TidyField
 from destinations.api.writing import body, paged, saved
-from ingest import keys
+from ingest import keys, retiring
 from ingest.models import Source
 
 MOST_VALID_SECONDS = 366 * 86400
@@ -27,6 +27,7 @@ class SourceOut(serializers.Serializer[Any]):
     enabled = serializers.BooleanField()
     rate_limit = serializers.IntegerField(allow_null=True, help_text="requests a second; null: no limit")
     user_key = serializers.ChoiceField(Source.UserKey.choices, help_text="which id comes first as the user key")
+    retired_at = MomentField(allow_null=True, help_text="its apps are told to stop for good; wins over `enabled`")
     created_at = MomentField()
     previous_key_valid_until = MomentField(
         allow_null=True, help_text="how long the key before the last rotation is accepted"
@@ -117,6 +118,32 @@ class EndPreviousKeyView(ApiView):
         body(request, Shape)
         _source(pk)
         keys.end_previous(pk, self.actor)
+        return Response(SourceOut(_source(pk)).data)
+
+
+class RetireView(ApiView):
+    """Tell the source's apps to stop for good. Mobile SDKs delete what they have stored."""
+
+    scopes = {"POST": Scope.SOURCES_WRITE}
+
+    @extend_schema(operation_id="retire_source", request=Shape, responses=SourceOut)
+    def post(self, request: Request, pk: int) -> Response:
+        body(request, Shape)
+        _source(pk)
+        retiring.retire(pk, self.actor)
+        return Response(SourceOut(_source(pk)).data)
+
+
+class RestoreView(ApiView):
+    """Take a retired source back. What devices have deleted stays deleted."""
+
+    scopes = {"POST": Scope.SOURCES_WRITE}
+
+    @extend_schema(operation_id="restore_source", request=Shape, responses=SourceOut)
+    def post(self, request: Request, pk: int) -> Response:
+        body(request, Shape)
+        _source(pk)
+        retiring.restore(pk, self.actor)
         return Response(SourceOut(_source(pk)).data)
 
 

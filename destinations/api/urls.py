@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 
-from destinations.api import connections, deliveries, destinations, events, replays, service, sources, trials
+from destinations.api import connections, crashes, deliveries, destinations, events, replays, service, sources, trials
 from destinations.api.base import ApiView
 from destinations.api.problems import MEDIA_TYPE, problem
 
@@ -36,8 +36,12 @@ operations = [
     _at("status", service.StatusView),
     _at("mode", service.ModeView),
     _at("mode/history", service.ModeHistoryView),
+    _at("crashes", crashes.CrashesView),
+    _at("crashes/<uuid:pk>", crashes.CrashView),
     _at("sources", sources.SourcesView),
     _at("sources/<int:pk>", sources.SourceView),
+    _at("sources/<int:pk>/retire", sources.RetireView),
+    _at("sources/<int:pk>/restore", sources.RestoreView),
     _at("sources/<int:pk>/rotate-key", sources.RotateKeyView),
     _at("sources/<int:pk>/end-previous-key", sources.EndPreviousKeyView),
     _at("destination-types", connections.TypesView),

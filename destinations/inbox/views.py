@@ -5,20 +5,20 @@ from collections.abc import Callable
 from functools import wraps
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from destinations.inbox import store
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
-def _enabled(*methods: str) -> Callable[[View], View]:
+def guarded(*methods: str) -> Callable[[View], View]:
     """404 where the inbox is off, 405 for other methods; answers are never cached or embedded."""
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, **captured: str) -> HttpResponse:
+        def looked_at(request: HttpRequest, **captured: str) -> HttpResponseBase:
             if not settings.ENV["INBOX_ENABLED"]:
                 return HttpResponse("not found", status=404, content_type="text/plain")
             if request.method not in methods:
@@ -28,24 +28,29 @@ def _enabled(*methods: str) -> Callable[[View], View]:
             response["X-Content-Type-Options"] = "nosniff"
             return response
 
-        return guarded
+        return looked_at
 
     return decorate
 
 
-@_enabled("GET", "HEAD")
-def page(request: HttpRequest) -> HttpResponse:
-    """The live page."""
+def locked(made: Callable[[str], HttpResponse], scripts: str = "script-src") -> HttpResponse:
+    """A page made with a nonce, allowed to run and show what carries it, and to ask this server alone."""
     nonce = secrets.token_urlsafe(16)
-    response = render(request, "inbox/page.html", {"nonce": nonce})
+    response = made(nonce)
     response["Content-Security-Policy"] = (
-        f"default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+        f"default-src 'none'; connect-src 'self'; {scripts} 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return response
 
 
-@_enabled("GET", "HEAD")
+@guarded("GET", "HEAD")
+def page(request: HttpRequest) -> HttpResponse:
+    """The live page."""
+    return locked(lambda nonce: render(request, "inbox/page.html", {"nonce": nonce}))
+
+
+@guarded("GET", "HEAD")
 def feed(request: HttpRequest) -> HttpResponse:
     """`/inbox.json`: the newest deliveries; `?after=ID` only those that came later."""
     try:
@@ -57,7 +62,7 @@ def feed(request: HttpRequest) -> HttpResponse:
     return HttpResponse(store.newest_as_json(after), content_type="application/json")
 
 
-@_enabled("POST", "PUT", "PATCH", "DELETE", "GET")
+@guarded("POST", "PUT", "PATCH", "DELETE", "GET")
 def deliver(request: HttpRequest, name: str) -> HttpResponse:
     """Keep one delivery to the destination of that name."""
     store.keep(name[:200], request.headers, request.body)

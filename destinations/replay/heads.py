@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import orjson
-
 from destinations.lanes import ClaimedLane
 from destinations.lease import Database
 from destinations.reader import Ask, Owed
@@ -12,6 +10,7 @@ from destinations.replay.selection import Running
 from destinations.replay.serving import finish
 from destinations.selection import Wanted
 from destinations.settle import Settler
+from destinations.suspects.hands import Hands
 
 LANE_EVENTS = 50  # of a lane, looked at at once
 LOOKS = 20
@@ -23,6 +22,7 @@ async def fresh(
     running: Mapping[int, Running],
     wanted: Mapping[int, Wanted],
     settler: Settler,
+    hands: Hands,
     enough: int,
 ) -> list[Owed]:
     """The first event to send of each lane, of users who are not held. Raises psycopg2.Error."""
@@ -38,7 +38,7 @@ async def fresh(
                 lane = owed.lane
                 if lane.id in heads or not lane.progress.read(owed.place, owed.day) or owed.held:
                     continue
-                owed.event = orjson.loads(owed.payload) if owed.payload else None
+                hands.parse(owed)
                 reason = running[lane.replay].refusal(owed, owed.event or {}, wanted[lane.connection_id])
                 if reason is None:
                     heads[lane.id] = owed

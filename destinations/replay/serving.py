@@ -6,8 +6,6 @@ Must never take up so much that live events wait for it, nor send for a replay t
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-import orjson
-
 from destinations.courier import Courier
 from destinations.lanes import ClaimedLane
 from destinations.lease import Database
@@ -17,6 +15,7 @@ from destinations.replay.pace import Pace
 from destinations.replay.selection import Running
 from destinations.selection import Wanted
 from destinations.settle import Settler
+from destinations.suspects.hands import Hands
 
 MOST_EVENTS = 2000  # read at once, where few of them are what was asked for
 
@@ -25,11 +24,18 @@ class Replays:
     """The replays that one link has lanes of. `senders`: requests it may have in flight."""
 
     def __init__(
-        self, database: Database, courier: Courier, settler: Settler, senders: int, clock: Callable[[], float]
+        self,
+        database: Database,
+        courier: Courier,
+        settler: Settler,
+        hands: Hands,
+        senders: int,
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._courier = courier
         self._settler = settler
+        self._hands = hands
         self._lane_ids: set[int] = set()
         self._sent_share = 1.0  # of what was read last
         self.pace = Pace(senders, clock)
@@ -116,7 +122,7 @@ class Replays:
 
     def refusal(self, owed: Owed, wanted: Wanted) -> str | None:
         """The reason why an event is not sent, or None when it is."""
-        owed.event = orjson.loads(owed.payload) if owed.payload else None
+        self._hands.parse(owed)
         return self.running[owed.lane.replay].refusal(owed, owed.event or {}, wanted)
 
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from ingest import retiring
 from ingest.keys import end_previous, new_write_key, rotate
 from ingest.models import Source, WriteKey
 from rudderproj.admin_buttons import Button, ButtonAdmin
@@ -16,6 +17,10 @@ from rudderproj.admin_parts import label
 
 _LONG_ENOUGH = 16  # of a shorter key the last letters would tell too much
 _VALID_FOR = {"0": "not at all", "1": "an hour", "24": "a day", "168": "a week", "720": "30 days"}  # by hours
+_RETIRING = (
+    "Its apps are told to stop for good: mobile SDKs delete the events that they have stored, and taking the source "
+    "back does not bring them back. To refuse events for a while, disable it instead."
+)
 
 
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -56,7 +61,7 @@ class SourceAdmin(ButtonAdmin):
     """Sources are switched off, not deleted: their events are still owed."""
 
     form = SourceForm
-    list_display = ("name", "shown_enabled", "rate_limit", "user_key", "shown_previous_key", "created_at")
+    list_display = ("name", "shown_state", "rate_limit", "user_key", "shown_previous_key", "created_at")
     list_filter = ("enabled",)
     search_fields = ("name",)
 
@@ -67,9 +72,9 @@ class SourceAdmin(ButtonAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> list[str]:
         return ["hidden_key", "shown_previous_key", "created_at"] if obj else []
 
-    @admin.display(description="enabled")
-    def shown_enabled(self, row: Source) -> str:
-        return label("enabled") if row.enabled else label("disabled")
+    @admin.display(description="state")
+    def shown_state(self, row: Source) -> str:
+        return label(row.state)
 
     @admin.display(description="write key")
     def hidden_key(self, row: Source) -> str:
@@ -88,6 +93,10 @@ class SourceAdmin(ButtonAdmin):
         if _previous_until(row):
             question = "Clients that still use the previous key will be refused."
             found.append(Button("end-previous", "End previous key now", "key_off", "danger", question))
+        if row.retired_at:
+            found.append(Button("restore", "Take back", "restore_from_trash"))
+        else:
+            found.append(Button("retire", "Retire", "delete_forever", "danger", _RETIRING))
         return found
 
     def press(self, request: HttpRequest, row: Source, name: str) -> HttpResponse | None:
@@ -95,8 +104,15 @@ class SourceAdmin(ButtonAdmin):
             return self._rotate(request, row)
         if name == "show-key":
             return self._show_key(request, row, "Saw the write key.")
-        if end_previous(row.pk, request.user.get_username()):
-            self.log_change(request, row, "Ended the previous write key.")
+        actor = request.user.get_username()
+        done = {
+            "end-previous": (end_previous, "Ended the previous write key."),
+            "retire": (retiring.retire, "Retired."),
+            "restore": (retiring.restore, "Taken back."),
+        }
+        act, note = done[name]
+        if act(row.pk, actor):
+            self.log_change(request, row, note)
         return None
 
     def _show_key(self, request: HttpRequest, row: Source, note: str) -> HttpResponse:

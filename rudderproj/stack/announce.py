@@ -39,7 +39,7 @@ def text(chosen: Settings, environ: dict[str, str], data: DataDir, demo: Demo) -
         "rudderproj is running. Ctrl-C stops it.",
         "",
         f"  events   {base}/v1/track   write key {demo.write_key}",
-        f"  inbox    {base}/inbox/",
+        f"  inbox    {base}/inbox/   demo {base}/demo/",
         f"  admin    {base}/admin/   login {demo.admin_user} / {environ['ADMIN_PASSWORD']}",
         f"  flower   {flower}   login {environ['FLOWER_USER']} / {environ['FLOWER_PASSWORD']}",
         f"  logs     {data.logs}",

@@ -26,10 +26,6 @@ def application(chosen: Settings, data_root: Path) -> list[Program]:
             60,
         ),
         Program(
-            "alerts",
-            (*guard, "alerts", "--", *worker, "-Q", "alerts", "-n", "alerts@%h", "-c", "1"),
-            "work",
-            40,
-            30,
+            "alerts", (*guard, "alerts", "--", *worker, "-Q", "alerts", "-n", "alerts@%h", "-c", "2"), "work", 40, 30
         ),
     ]

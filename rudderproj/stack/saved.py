@@ -18,6 +18,7 @@ NAMES = (
     # Else `manage.py upkeep` by hand would drop what the stack was told to keep, and `check --deploy` judge another.
     *("RETENTION_DAYS", "RETENTION_POLICY", "RETENTION_WARNING_DAYS", "RETENTION_REJECTED_DAYS"),
     *("RETENTION_ATTEMPT_DAYS", "RETENTION_DELIVERY_DAYS", "RETENTION_DEAD_LETTER_DAYS", "RETENTION_HISTORY_DAYS"),
+    *("RETENTION_CRASH_DAYS", "CRASH_REPORTS_KEPT"),
     *("HTTPS_ONLY", "TRUSTED_PROXIES", "PUBLIC_ONLY"),
 )
 

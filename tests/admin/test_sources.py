@@ -121,3 +121,14 @@ def test_saving_a_source_leaves_its_key_alone(client: Client, web: Source) -> No
     assert client.post(f"{PAGE}{web.pk}/change/", values).status_code == 302
     web.refresh_from_db()
     assert (web.name, web.write_key, web.enabled, web.rate_limit) == ("web2", KEY, False, 5)
+
+
+def test_a_source_is_retired_after_a_question_and_taken_back(client: Client, web: Source) -> None:
+    assert "delete the events that they have stored" in client.get(f"{PAGE}{web.pk}/change/").content.decode()
+    pressed(client, web, "retire")
+    web.refresh_from_db()
+    assert web.state == "retired"
+    assert "Retired." in client.get(f"{PAGE}{web.pk}/history/").content.decode()
+    pressed(client, web, "restore")
+    web.refresh_from_db()
+    assert web.state == "enabled"

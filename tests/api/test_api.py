@@ -75,6 +75,15 @@ def test_a_write_key_is_rotated_and_the_old_one_ended(api: Api, source: Source) 
     assert api.post("sources/0/rotate-key", {})[0] == 404
 
 
+def test_a_source_is_retired_and_taken_back(api: Api, source: Source) -> None:
+    assert api.get(f"sources/{source.pk}")["retired_at"] is None
+    for _ in range(2):
+        status, body = api.post(f"sources/{source.pk}/retire", {})
+        assert (status, body["retired_at"][-1], body["enabled"]) == (200, "Z", True)
+    assert api.post(f"sources/{source.pk}/restore", {})[1]["retired_at"] is None
+    assert api.post("sources/0/retire", {})[0] == 404
+
+
 def test_names_and_keys_that_are_taken_are_a_conflict(api: Api, source: Source) -> None:
     assert api.post("sources", {"name": "web"})[1]["detail"] == "the name is taken"
     assert api.post("sources", {"name": "x", "write_key": "the-write-key"})[0] == 409

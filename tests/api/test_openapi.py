@@ -31,7 +31,10 @@ def test_every_operation_is_described_with_its_scope_and_errors(schema: Any) -> 
         (path, method): operation for path, methods in schema["paths"].items() for method, operation in methods.items()
     }
     there = {
-        (f"/{re.sub('<(str|int):', '{', str(p.pattern)).replace('>', '}').replace('{pk}', '{id}')}", method.lower())
+        (
+            f"/{re.sub('<(str|int|uuid):', '{', str(p.pattern)).replace('>', '}').replace('{pk}', '{id}')}",
+            method.lower(),
+        )
         for p in operations
         for method in p.callback.view_class.scopes  # type: ignore[attr-defined]
     }

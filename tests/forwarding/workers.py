@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db import connection
 
-from destinations.forward import Forwarder, Limits
+from destinations.forward import Forwarder
+from destinations.limits import Limits
 from destinations.models import Destination
 from destinations.retry import RetryPolicy
 

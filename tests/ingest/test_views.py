@@ -203,7 +203,10 @@ def test_a_preflight_is_answered_without_a_key_and_echoes_what_it_asks_for(sourc
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/batch", "/v1/b", "/v1/m", "/beacon/v1/batch", "/pixel/v1/page", "/v1/webhook", "/rsaMetrics", "/v1/i/"],
+    [
+        *("/v1/batch", "/v1/b", "/v1/m", "/beacon/v1/batch", "/pixel/v1/page", "/v1/webhook", "/rsaMetrics", "/v1/i/"),
+        *("/sourceConfig", "/sourceConfig/", "/v1/projects/WK/settings"),
+    ],
 )
 def test_every_ingest_path_answers_preflights(source: Source, path: str) -> None:
     assert Client().options(path)["Access-Control-Allow-Origin"] == "*"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from destinations import forward
+from destinations import limits as clocks
 from destinations.retry import RetryPolicy
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World
@@ -16,8 +16,8 @@ SLOW = RetryPolicy(window_seconds=3600, attempts=3, base_seconds=3600, max_secon
 def test_a_worker_whose_clock_is_wrong_neither_hammers_nor_forgets(
     world: World, minutes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = forward.utc_now
-    monkeypatch.setattr(forward, "utc_now", lambda: right() + timedelta(minutes=minutes))
+    right = clocks.utc_now
+    monkeypatch.setattr(clocks, "utc_now", lambda: right() + timedelta(minutes=minutes))
     world.append("u", "u0", answers=[500, 200])
 
     with forwarding([world.destination], chosen=limits(retry=SLOW)):

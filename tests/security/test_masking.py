@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destinations import schema_urls
-from destinations.masking import masker
+from rudderproj.masking import masker
 
 SECRET = 'Canary+/"s3cret"&äöü=='
 FORMS: list[Callable[[str], str]] = [

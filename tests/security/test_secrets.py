@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.errors import LockNotAvailable
 
+from alerts.models import Channel
 from destinations.models import Destination
 from rudderproj import db, secrets, secrets_rotation
 from rudderproj.secrets import KeyRing, SecretUnreadable
@@ -135,20 +136,27 @@ def test_with_its_key_missing_a_value_is_unreadable_and_is_written_back_as_it_wa
 def test_rotation_encrypts_everything_with_the_first_key(hook: Destination, use_keys: UseKeys) -> None:
     others = [Destination(name=f"d{n}", type="webhook", config={"webhookUrl": f"http://h{n}.test"}) for n in range(250)]
     Destination.objects.bulk_create(others)
+    channel = Channel.objects.create(name="pager", provider="pagerduty", config={"routing_key": "canary"})
     use_keys(NEW, OLD)
+    first = f"first key: {secrets.key_id(NEW)}"
     assert rotate("--check") == (
         1,
-        [f"first key: {secrets.key_id(NEW)}", "destinations.Destination.config: 251 not encrypted with it"],
+        [
+            first,
+            "alerts.Channel.config: 1 not encrypted with it",
+            "destinations.Destination.config: 251 not encrypted with it",
+        ],
         [],
     )
     assert rotate()[:2] == (
         0,
-        [f"first key: {secrets.key_id(NEW)}", "destinations.Destination.config: 251 encrypted anew"],
+        [first, "alerts.Channel.config: 1 encrypted anew", "destinations.Destination.config: 251 encrypted anew"],
     )
     assert rotate("--check")[0] == 0
-    assert rotate()[1][1] == "destinations.Destination.config: 0 encrypted anew"
+    assert rotate()[1][2] == "destinations.Destination.config: 0 encrypted anew"
     use_keys(NEW)
     assert read(hook) == CONFIG
+    assert Channel.objects.get(pk=channel.pk).config == {"routing_key": "canary"}
     assert {row.config["webhookUrl"] for row in Destination.objects.filter(name__startswith="d")} == {
         f"http://h{n}.test" for n in range(250)
     }
@@ -160,7 +168,7 @@ def test_rotation_goes_on_past_what_it_cannot_read_and_says_so(hook: Destination
     before = stored(lost)
     use_keys(NEW, OLD)
     code, said, complaints = rotate()
-    assert (code, said[1]) == (1, "destinations.Destination.config: 1 encrypted anew")
+    assert (code, said[2]) == (1, "destinations.Destination.config: 1 encrypted anew")
     assert complaints == [
         f"destinations.Destination.config of {lost.pk} cannot be read: "
         f"SECRETS_KEYS does not contain the key '{secrets.key_id(OTHER)}' it was encrypted with"
@@ -174,7 +182,7 @@ def test_rotation_never_overwrites_what_was_changed_meanwhile(
 ) -> None:
     """Between reading and writing a row nobody can change it: the change waits, and then wins."""
     use_keys(NEW, OLD)
-    (column,) = secrets_rotation.columns()
+    (column,) = [one for one in secrets_rotation.columns() if one.table == "destinations_destination"]
     with transaction.atomic():
         ((pk, text),) = secrets_rotation._stale_rows(column, None)
         with closing(db.connect("tests", 5)) as other, other.cursor() as cursor, pytest.raises(LockNotAvailable):

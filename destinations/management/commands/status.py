@@ -47,6 +47,8 @@ class Command(BaseCommand):
             return
         mode = found["mode"]
         self.stdout.write(f"mode: {mode['mode']} since {mode['since']} {mode['actor']} {mode['reason']}".rstrip())
+        for incident in found["incidents"]:
+            self.stdout.write(f"{incident['severity']} since {incident['opened_at']}: {incident['summary']}")
         for title, columns in (("processes", _PROCESS), ("destinations", _DESTINATION), ("connections", _CONNECTION)):
             self.stdout.write(f"\n{title}:\n" + "\n".join(table(columns, found[title])))
         kept = found["retention"]

@@ -11,33 +11,23 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
-from django.utils.dateparse import parse_datetime
-from django.utils.timezone import is_naive
 
 from destinations import trace
 from destinations.fate import Fate
 from destinations.trace import Trace, Traced
 from ingest.history import Asked
 from ingest.models import Source
+from rudderproj.times import read_time
 
 WALK_SECONDS = 20  # how long the log is searched for a user's events
 
 
 def moment(text: str) -> datetime:
-    """A time such as 2026-11-24T10:00:00Z (without a zone: UTC), or an age such as 15m, 3h, 2d."""
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text[:-1].isdecimal() and text[-1] in units:
-        try:
-            return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
-        except OverflowError:
-            raise argparse.ArgumentTypeError("too long ago") from None
+    """rudderproj.times.read_time, for argparse."""
     try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise argparse.ArgumentTypeError("expected a time such as 2026-11-24T10:00:00Z, or an age such as 15m, 3h, 2d")
-    return found.replace(tzinfo=UTC) if is_naive(found) else found
+        return read_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def count(text: str) -> int:

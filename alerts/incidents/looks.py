@@ -1,0 +1,131 @@
+"""The checks of this app: the mode, processes that crash again and again, processes that are not there.
+
+Each looks at the database alone. Must never open two incidents for one trouble: a process that is not there because it
+keeps crashing is a crash loop, and a forwarding worker's crash loop is the degraded mode that it led to.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max
+from django.utils import timezone
+
+from alerts import links, modes, recovery
+from alerts.incidents import facts
+from alerts.incidents.book import Finding
+from alerts.incidents.checks import Check, register
+from alerts.incidents.kinds import KINDS
+from alerts.models import Crash, ModeChange, Process
+
+MODE, LOOP, MISSING = "degraded_mode", "crash_loop", "process_missing"
+_watching_since = time.monotonic()
+
+
+def register_all() -> None:
+    """Called once, when the app is ready."""
+    register(Check(MODE, mode, every_seconds=0.5, clear_seconds=0.0))
+    register(Check(LOOP, crash_loops))
+    register(Check(MISSING, missing))
+
+
+def mode() -> dict[str, Finding | None]:
+    """The degraded mode, whoever asked for it."""
+    now = modes.current()
+    if now.forwards:
+        return {}
+    change = ModeChange.objects.filter(to_mode=now.mode).order_by("-id").first()
+    details = {
+        "what": "Events are accepted and stored; nothing is forwarded.",
+        "since": _time(now.since),
+        "by": now.actor or "the environment (RSERVER_MODE)",
+        "reason": now.reason,
+        "restarts": len(change.crashes) if change and change.crashes else None,
+        **_last_crash(),
+        "waiting_events": facts.waiting_events(),
+        "what_to_do": KINDS[MODE].to_do,
+        "link": links.admin("alerts/mode/"),
+    }
+    because = f": {now.reason}" if now.reason else ""
+    return {MODE: Finding("critical", f"Degraded mode, nothing is forwarded{because}", details)}
+
+
+def crash_loops() -> dict[str, Finding | None]:
+    """Processes that came back after a crash too often."""
+    found: dict[str, Finding | None] = {}
+    for loop in loops():
+        if loop.role == Process.Role.FORWARD and _leads_to_degraded():
+            continue
+        details = {
+            "what": f"{loop.node} ({loop.role}) came back after a crash {loop.restarts} times lately.",
+            "restarts": loop.restarts,
+            **_last_crash(role=loop.role, node=loop.node),
+            "waiting_events": facts.waiting_events(),
+            "what_to_do": KINDS[LOOP].to_do,
+            "link": links.admin(f"alerts/crash/?role={loop.role}"),
+        }
+        summary = f"{loop.node} keeps crashing: {loop.restarts} restarts"
+        found[f"{LOOP}:{loop.role}:{loop.node}"] = Finding("critical", summary, details)
+    return found
+
+
+def missing(watched_seconds: float | None = None) -> dict[str, Finding | None]:
+    """Roles of which no process was seen for too long; not before this process has watched for so long itself."""
+    most = settings.ENV["ALERT_MISSING_SECONDS"]
+    watched = time.monotonic() - _watching_since if watched_seconds is None else watched_seconds
+    if watched < most:
+        return {}
+    seen: Mapping[str, datetime] = dict(
+        Process.objects.values_list("role").annotate(at=Max("last_seen_at")).order_by().values_list("role", "at")
+    )
+    crashing = {loop.role for loop in loops()}
+    found: dict[str, Finding | None] = {}
+    for role in settings.ENV["ALERT_ROLES"]:
+        at = seen.get(role)
+        if at is None or (timezone.now() - at).total_seconds() > most:
+            key = f"{MISSING}:{role}"
+            found[key] = None if role in crashing else Finding("critical", _absent(role), _absence(role, at))
+    return found
+
+
+def loops() -> list[Any]:
+    """Processes over the threshold now: `role`, `node`, `restarts`."""
+    known = getattr(recovery, "loops", None)
+    return known() if known else []
+
+
+def _leads_to_degraded() -> bool:
+    return settings.ENV["RECOVERY_ENABLED"] and not settings.ENV["RSERVER_MODE"]
+
+
+def _absent(role: str) -> str:
+    effects = {
+        "web": "no event is accepted",
+        "forward": "no event is forwarded",
+        "beat": "sweeps come from workers alone",
+    }
+    return f"No {role} process is running: {effects[role]}"
+
+
+def _absence(role: str, at: datetime | None) -> dict[str, Any]:
+    return {
+        "what": f"{_absent(role)}.",
+        "since": _time(at) if at else "none was ever seen",
+        "waiting_events": facts.waiting_events(),
+        "what_to_do": KINDS[MISSING].to_do,
+        "link": links.admin("alerts/process/"),
+    }
+
+
+def _last_crash(**of: str) -> dict[str, Any]:
+    """The last crash there was, and where its report is."""
+    crash = Crash.objects.filter(**of).order_by("-at").only("id", "at", "summary", "role", "node").first()
+    if crash is None:
+        return {}
+    return {"last_crash": f"{_time(crash.at)} {crash}", "crash": links.admin(f"alerts/crash/{crash.pk}/change/")}
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,1 @@
+"""Notifications: what is owed to channels, sent until it is accepted."""

@@ -1,0 +1,65 @@
+"""The watch's threads: one makes the checks, one sends what is due, one minds the database itself.
+
+Must never hold a database connection while it waits, since the worker forks, and never end: whatever a round raises
+is logged, and the next one comes.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg2
+import structlog
+from django.db import DatabaseError, connection
+
+from alerts import recovery
+from alerts.incidents import checks
+from alerts.notifications import bell, deliver
+from alerts.watch import away
+
+log = structlog.get_logger(__name__)
+
+# The pool is forked in the first moments: better without threads that hold something.
+QUIET_SECONDS = 2.0
+ROUND_SECONDS = 1.0
+
+_due = threading.Event()
+
+
+def start() -> None:
+    """Watch from now on."""
+    bell.answer_with(_due.set)
+    minder = away.Minder()
+    for name, work in (("checks", make_checks), ("notifications", _send), ("database", minder.look)):
+        threading.Thread(target=_for_ever, args=(work,), name=f"watch-{name}", daemon=True).start()
+
+
+def make_checks() -> None:
+    """One round: whether too many restarts lead to degraded mode, then whatever check is due."""
+    try:
+        evaluate = getattr(recovery, "evaluate", None)
+        if evaluate is not None:
+            evaluate()
+        checks.run()
+    finally:
+        connection.close()
+
+
+def _send() -> None:
+    _due.clear()
+    deliver.send_due()
+
+
+def _for_ever(work: Callable[[], None]) -> None:
+    time.sleep(QUIET_SECONDS)
+    while True:
+        try:
+            work()
+        except (DatabaseError, psycopg2.Error) as error:
+            log.info("watch.no_database", part=threading.current_thread().name, error=str(error).strip())
+        except Exception:
+            log.exception("watch.failed", part=threading.current_thread().name)
+        if work is _send:
+            _due.wait(ROUND_SECONDS)
+        else:
+            time.sleep(ROUND_SECONDS)

@@ -1,0 +1,25 @@
+"""One attempt at an event: built, sent and judged, and noted as in flight for all that time.
+
+What a link, a probe and an examination share. Must never be called for an event whose lane is not held.
+"""
+
+from destinations.lease import Lease
+from destinations.plugins.base import BuildError
+from destinations.reader import Owed
+from destinations.sender import Sender
+from destinations.settle import Settler
+from destinations.suspects.hands import Hands
+
+
+async def attempt(owed: Owed, hands: Hands, sender: Sender, settler: Settler, lease: Lease) -> bool | None:
+    """Whether the destination took it or refused it for good; None: no request can be made of it, it is aborted."""
+    slot = hands.take(owed)
+    try:
+        request = sender.build(owed)
+        answer = await sender.send(owed, request, lease.remaining)
+        return settler.answered(owed, request, answer)
+    except BuildError as error:
+        settler.unbuildable(owed, str(error))
+        return None
+    finally:
+        hands.drop(slot)

@@ -1,0 +1,147 @@
+"""Trying a suspect: its user's events in order up to it, one at a time, with nothing else in flight in this process.
+
+Through the same attempt, bookkeeping and checkpoints as a link's. Each event is checkpointed before the next is
+touched, so that a death repeats only the one that killed. Must never be run beside a link of the same process.
+"""
+
+import asyncio
+from enum import Enum, auto
+
+from destinations import reader
+from destinations.attempt import attempt
+from destinations.breaker import Verdict
+from destinations.control import Control
+from destinations.lanes import ClaimedLane, Suspect
+from destinations.lease import Database, Lease, LeaseLost
+from destinations.progress import Place
+from destinations.reader import Ask, Owed
+from destinations.replay import reading
+from destinations.selection import in_gap, unwanted
+from destinations.sender import Sender
+from destinations.settle import Settler
+from destinations.suspects.hands import Hands
+
+LANE_EVENTS = 100  # read at once
+LANE_USERS = 1000  # held users of a lane, among whom the suspect's is looked for
+
+
+class Fate(Enum):
+    """What became of one event."""
+
+    SETTLED = auto()  # the user's next event may follow
+    KEPT = auto()  # a failed row: the user's next events wait behind it
+    UNSETTLED = auto()  # the destination failed, not the event
+
+
+class Examination:
+    """Tries suspects of one destination, whose lanes are in one lease."""
+
+    def __init__(
+        self, database: Database, lease: Lease, seen: Control, sender: Sender, settler: Settler, hands: Hands
+    ) -> None:
+        self._database = database
+        self._lease = lease
+        self._control = seen
+        self._wanted = seen.wanted(sender.names)
+        self._sender = sender
+        self._settler = settler
+        self._hands = hands
+        self._probing = seen.breaker != "closed"
+        self.succeeded = False  # the destination took something
+
+    async def survives(self, suspect: Suspect) -> bool:
+        """Whether it is no longer to be feared: it was touched and this process lives, or it will not be touched now.
+
+        The latter: it was settled before, or waits behind a failed event of its user; a later death suspects it anew.
+        False: its turn did not come, since the destination fails. Raises LeaseLost or psycopg2.Error.
+        """
+        if (of_rows := await self._work_rows(suspect)) is not None:
+            return of_rows
+        while events := await self._more(suspect.lane):
+            for owed in events:
+                if owed.place > suspect.place:
+                    return True
+                if not owed.lane.progress.read(owed.place, owed.day) or owed.user_key != suspect.user_key:
+                    continue
+                if owed.held:
+                    return True
+                if not self._wanted[owed.lane.connection_id].active:
+                    return False
+                fate = await self._work(owed)
+                if owed.place == suspect.place or fate is not Fate.SETTLED:
+                    return owed.place == suspect.place or fate is Fate.KEPT
+        return True
+
+    async def abort(self, suspect: Suspect) -> None:
+        """Make a dead letter of it without touching it, whatever its user's earlier events wait for."""
+        owed = await self._database.run(reader.open_row, suspect.lane, suspect.place)
+        owed = owed or await self._find(suspect.lane, suspect.place)
+        if owed:
+            self._settler.poison(owed, suspect.crashes)
+            await self._lease.checkpoint(self._settler.take_changes())
+
+    async def _work_rows(self, suspect: Suspect) -> bool | None:
+        """Work the user's rows up to the suspect; None when there is none left before it."""
+        while True:
+            queues = await self._database.run(reader.due_queues, [suspect.lane], self._control.skip, LANE_USERS)
+            queue = next((rows for rows in queues if rows[0].user_key == suspect.user_key), None)
+            if queue is None:
+                return None
+            for owed in queue:
+                if owed.place > suspect.place:
+                    return True
+                fate = await self._work(owed)
+                if owed.place == suspect.place or fate is not Fate.SETTLED:
+                    return owed.place == suspect.place or fate is Fate.KEPT
+
+    async def _work(self, owed: Owed) -> Fate:
+        """One event, from its payload to its checkpoint."""
+        fate = await self._try(owed)
+        if fate is Fate.UNSETTLED and not self._probing and self._settler.streak.verdict() is Verdict.USER:
+            held, _ = self._settler.keep_failures()
+            fate = Fate.KEPT if held else Fate.SETTLED
+        await self._lease.checkpoint(self._settler.take_changes())
+        return fate
+
+    async def _try(self, owed: Owed) -> Fate:
+        wanted, skip = self._wanted[owed.lane.connection_id], self._control.skip
+        is_wanted = owed.is_row or not in_gap(owed.place[0], wanted.gaps)
+        if skip and is_wanted and not owed.lane.replay and skip.covers(owed.place[0]):
+            self._settler.skip(owed, skip.actor)
+            return Fate.SETTLED
+        self._hands.parse(owed)
+        if not owed.is_row and (reason := self._refusal(owed)):
+            self._settler.filtered(owed, reason)
+            return Fate.SETTLED
+        await self._lease.during(self._sender.turn(asyncio.Event()))
+        if not self._lease.is_good:
+            raise LeaseLost("deadline passed")
+        took = await self._lease.during(attempt(owed, self._hands, self._sender, self._settler, self._lease))
+        self.succeeded = self.succeeded or took is True
+        return Fate.UNSETTLED if took is False else Fate.SETTLED
+
+    def _refusal(self, owed: Owed) -> str | None:
+        event, wanted = owed.event or {}, self._wanted[owed.lane.connection_id]
+        if owed.lane.replay:
+            return self._control.replays[owed.lane.replay].refusal(owed, event, wanted)
+        return unwanted(event, owed.place[0], wanted)
+
+    async def _find(self, lane: ClaimedLane, place: Place) -> Owed | None:
+        """The event there, read but not parsed; None if it is settled."""
+        while events := await self._more(lane):
+            for owed in events:
+                if owed.place > place:
+                    return None
+                if owed.lane.progress.read(owed.place, owed.day) and owed.place == place:
+                    return owed
+        return None
+
+    async def _more(self, lane: ClaimedLane) -> list[Owed]:
+        """The lane's next events."""
+        await self._lease.renew_if_due()
+        asked = [Ask.more(lane, LANE_EVENTS)]
+        if not lane.replay:
+            return await self._database.run(reader.next_events, asked)
+        origin = self._control.replays[lane.replay].origin
+        events, _ = await self._database.run(reading.next_events, asked, origin)
+        return events

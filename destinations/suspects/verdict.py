@@ -1,0 +1,93 @@
+"""What an examination means: for the suspect, for the crashes it was in flight at, and for its destination.
+
+Each verdict is one guarded transaction: whoever comes second changes nothing. Must never abort an event itself: that is
+in a checkpoint before.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from alerts.recovery.explain import explain, unsuspect
+from destinations import health
+
+log = structlog.get_logger(__name__)
+
+FATAL = 2  # deaths at which a suspect was alone in flight
+POISONED_SECONDS = 3600  # two poison events of a destination within this long: it is the destination
+
+_SETTLE = """
+UPDATE destinations_suspect SET state = %s, settled_at = now() WHERE id = %s AND state = 'open'
+RETURNING crashes, message_id
+"""
+# Of these crashes, those that can no longer be put down to an event.
+_UNEXPLAINED = """
+SELECT crash FROM unnest(%s::text[]) crash WHERE NOT EXISTS (
+    SELECT FROM destinations_suspect s WHERE s.state <> 'cleared' AND s.crashes @> to_jsonb(ARRAY[crash]))
+"""
+_IS_POISONED = """
+SELECT EXISTS (SELECT FROM destinations_suspect
+    WHERE destination_id = %s AND state = 'guilty' AND settled_at > now() - %s * interval '1 second')
+"""
+_HELD = """
+SELECT d.name, ARRAY(
+    SELECT DISTINCT crash FROM destinations_suspect s, jsonb_array_elements_text(s.crashes) crash
+    WHERE s.destination_id = d.id AND s.state = 'open')
+FROM destinations_destination d WHERE d.id = %(destination)s
+"""
+
+
+def clear(raw: Connection, suspect_id: int) -> None:
+    """It was tried alone and the process lived."""
+    with _transaction(raw):
+        for crashes, _ in _settle(raw, suspect_id, "cleared"):
+            with raw.cursor() as cursor:
+                cursor.execute(_UNEXPLAINED, [crashes])
+                unsuspect(raw, [row[0] for row in cursor.fetchall()])
+
+
+def convict(raw: Connection, suspect_id: int) -> None:
+    """The event killed its process twice, alone: it explains every crash it was in flight at."""
+    with _transaction(raw):
+        for crashes, message_id in _settle(raw, suspect_id, "guilty"):
+            explain(raw, crashes, f"event {message_id}")
+            log.error("event.poison", message_id=message_id, crashes=crashes)
+
+
+def hold(raw: Connection, destination_id: int, what: str, crashes: Sequence[str]) -> str | None:
+    """Stop a destination that kills whatever process works for it: its name, None if it was stopped. Suspects stay."""
+    with _transaction(raw), raw.cursor() as cursor:
+        if not health.hold(raw, destination_id, f"{what} the worker (crash {crashes[-1]})"):
+            return None
+        cursor.execute(_HELD, {"destination": destination_id})
+        name, every = cursor.fetchone() or ("", [])
+        explain(raw, every, f"destination {name}")
+        log.error("destination.poison", destination=name, crashes=every)
+        return str(name)
+
+
+def is_poisoned(raw: Connection, destination_id: int) -> bool:
+    """Whether one of the destination's events was found guilty lately."""
+    with raw.cursor() as cursor:
+        cursor.execute(_IS_POISONED, [destination_id, POISONED_SECONDS])
+        row = cursor.fetchone()
+        return bool(row and row[0])
+
+
+def _settle(raw: Connection, suspect_id: int, state: str) -> list[tuple[list[str], str]]:
+    with raw.cursor() as cursor:
+        cursor.execute(_SETTLE, [state, suspect_id])
+        return cursor.fetchall()
+
+
+@contextmanager
+def _transaction(raw: Connection) -> Iterator[None]:
+    raw.autocommit = False
+    try:
+        with raw:
+            yield
+    finally:
+        if not raw.closed:
+            raw.autocommit = True

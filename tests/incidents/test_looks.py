@@ -1,0 +1,96 @@
+"""The mode, crash loops and missing processes as incidents."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from alerts import modes
+from alerts.incidents import checks, looks
+from alerts.models import Crash, Incident, ModeChange, Notification, Process
+from tests.race import together
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def seen(role: str, seconds_ago: float) -> None:
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    Process.objects.create(role=role, node=f"n-{role}-1", pid=1, started_at=at, last_seen_at=at)
+
+
+def test_degraded_mode_tells_who_why_the_restarts_and_the_last_crash() -> None:
+    assert looks.mode() == {}
+    crash = Crash.objects.create(role="forward", node="n", kind="process", summary="SIGSEGV in n")
+    modes.set_mode("degraded", "5 restarts of n in 300 s", "recovery")
+    ModeChange.objects.update(crashes=[str(crash.pk)] * 5)
+    finding = looks.mode()["degraded_mode"]
+    assert finding is not None
+    assert finding.summary == "Degraded mode, nothing is forwarded: 5 restarts of n in 300 s"
+    assert (finding.severity, finding.details["by"], finding.details["restarts"]) == ("critical", "recovery", 5)
+    assert finding.details["last_crash"].endswith("UTC SIGSEGV in n")
+    assert finding.details["crash"].endswith(f"/admin/alerts/crash/{crash.pk}/change/")
+
+
+def test_a_crash_while_degraded_updates_the_incident_and_opens_none() -> None:
+    modes.set_mode("degraded", "why", "recovery")
+    checks.run(due_only=False)
+    crash = Crash.objects.create(role="forward", node="n", kind="process", summary="again")
+    checks.run(due_only=False)
+    incident = Incident.objects.get(kind="degraded_mode")
+    assert incident.details["crash"].endswith(f"{crash.pk}/change/")
+
+
+def test_the_end_of_degraded_mode_is_told_at_once() -> None:
+    modes.set_mode("degraded", "why", "ada")
+    checks.run(due_only=False)
+    modes.set_mode("normal", "mended", "ada")
+    checks.run(due_only=False)
+    assert Incident.objects.get(kind="degraded_mode").resolved_at is not None
+
+
+def test_of_many_who_check_at_once_one_does() -> None:
+    modes.set_mode("degraded", "why", "ada")
+    together([lambda: checks.run(due_only=False)] * 6)
+    assert Incident.objects.filter(kind="degraded_mode").count() == 1
+    assert not Notification.objects.exists()
+
+
+def test_roles_without_a_living_process_are_told(settings: Any) -> None:
+    seen("web", 5)
+    seen("forward", 61)
+    found = looks.missing(61)
+    assert list(found) == ["process_missing:forward", "process_missing:beat"]
+    forward, beat = found.values()
+    assert forward is not None
+    assert beat is not None
+    assert forward.summary == "No forward process is running: no event is forwarded"
+    assert beat.details["since"] == "none was ever seen"
+    settings.ENV = settings.ENV | {"ALERT_ROLES": ["web"]}
+    assert looks.missing(61) == {}
+
+
+def test_nobody_is_missed_before_there_was_time_to_start() -> None:
+    assert looks.missing(59) == {}
+
+
+class Looping:
+    role, node, restarts = "web", "n-web-1", 5
+
+
+def test_a_process_that_keeps_crashing_is_told_and_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "loops", lambda: [Looping])
+    finding = looks.crash_loops()["crash_loop:web:n-web-1"]
+    assert finding is not None
+    assert finding.summary == "n-web-1 keeps crashing: 5 restarts"
+    assert looks.missing(61)["process_missing:web"] is None
+
+
+def test_a_forwarding_worker_that_keeps_crashing_is_told_by_the_mode_unless_that_cannot_change(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(Looping, "role", "forward")
+    monkeypatch.setattr(looks, "loops", lambda: [Looping])
+    assert looks.crash_loops() == {}
+    settings.ENV = settings.ENV | {"RSERVER_MODE": "normal"}
+    assert list(looks.crash_loops()) == ["crash_loop:forward:n-web-1"]
