@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from destinations import retention
+from destinations.suspects import telling
 from rudderproj import upkeep
 from rudderproj.pruning import Pruning, days
 
@@ -28,6 +29,9 @@ def register() -> None:
     upkeep.register(Pruning("destinations_replay", "ended_at", history, _WITHOUT_ACTIONS).chore("replays_pruned"))
     trials = Pruning("destinations_trial", "asked_at", days(env["RETENTION_ATTEMPT_DAYS"]))
     upkeep.register(trials.chore("test_events_pruned"))
+    suspects = Pruning("destinations_suspect", "settled_at", history, "state <> 'open'")
+    upkeep.register(suspects.chore("suspects_pruned"))
+    upkeep.register(upkeep.Chore("poison_incidents_ended", telling.end_what_is_over))
     attempts = Pruning("destinations_attempt", "at", days(env["RETENTION_ATTEMPT_DAYS"]))
     upkeep.register(attempts.chore("attempts_pruned"))
 

@@ -79,6 +79,7 @@ NAVIGATION = [
             _item("Mode", "toggle_on", "alerts.mode"),
             _item("Mode history", "manage_history", "alerts.modechange"),
             _item("Crash reports", "crisis_alert", "alerts.crash"),
+            _item("Suspects", "person_search", "destinations.suspect"),
             _item("Operators' actions", "assignment_ind", "destinations.destinationaction"),
             _item("Processes", "memory", "alerts.process"),
         ],

@@ -1,5 +1,5 @@
 """Admin of what forwards. Importing this registers its pages."""
 
-from destinations.admin import action, connection, delivery, destination, event, replay
+from destinations.admin import action, connection, delivery, destination, event, replay, suspect
 
-__all__ = ["action", "connection", "delivery", "destination", "event", "replay"]
+__all__ = ["action", "connection", "delivery", "destination", "event", "replay", "suspect"]

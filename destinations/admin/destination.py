@@ -14,7 +14,7 @@ from destinations.admin.form import DestinationForm, fieldsets, form_for
 from destinations.doorbell import BROKER_AWAY
 from destinations.figures import age
 from destinations.history import Figures
-from destinations.models import Connection, Destination, Health, Trial
+from destinations.models import Connection, Destination, Health, Suspect, Trial
 from rudderproj.admin_buttons import Button, ButtonAdmin
 from rudderproj.admin_parts import TabularInline, label, shortened
 
@@ -118,6 +118,7 @@ class DestinationAdmin(ButtonAdmin):
                 "figures": snapshot.by_destination().get(row.pk) if snapshot else None,
                 "figures_at": snapshot and snapshot.at,
                 "trials": Trial.objects.filter(destination=row).order_by("-id")[:SHOWN_TRIALS],
+                "suspects": Suspect.objects.filter(destination=row, state=Suspect.State.OPEN).count(),
                 "done": row.destinationaction_set.order_by("-id").first(),
             }
         return super().render_change_form(request, context, *args, **kwargs)

@@ -1,4 +1,6 @@
-"""A person's traces besides events and their rows: refused events, the inbox, what destinations last said, replays."""
+"""A person's traces besides events and their rows: refused events, the inbox, what destinations last said, and who
+was asked for or suspected: replays and suspects.
+"""
 
 from collections.abc import Iterator
 
@@ -18,6 +20,11 @@ WHERE id > %(after)s AND id <= %(after)s + {IDS} AND (%(source)s IS NULL OR sour
 _ERRORS = """
 UPDATE destinations_health SET last_error = CASE WHEN strpos(last_error, %(id)s) > 0 THEN '' ELSE last_error END,
     streak = CASE WHEN {named} THEN '{{}}' ELSE streak END
+"""
+_HIDE = "UPDATE destinations_suspect s SET user_key = %(pseudonym)s "
+_SUSPECTS = """
+WHERE s.user_key = %(key)s AND (%(source)s IS NULL OR s.connection_id IN (
+    SELECT id FROM destinations_connection WHERE source_id = %(source)s))
 """
 _NAMED = "streak->'users' ?| %(keys)s OR streak->'refused' ?| %(keys)s"
 
@@ -96,6 +103,17 @@ def replays(raw: Connection, person: Person, *, erase: bool) -> int:
                 )
             else:
                 cursor.execute("SELECT FROM destinations_replay WHERE user_key = %s", [key])
+            found += cursor.rowcount
+    return found
+
+
+def suspects(raw: Connection, person: Person, source_id: int | None, *, erase: bool) -> int:
+    """Their events that were in flight at a crash: under the key that the tombstone has, to be found with it."""
+    found = 0
+    with raw.cursor() as cursor:
+        for key in person.keys:
+            values = {"key": key, "pseudonym": pseudonym(key), "source": source_id}
+            cursor.execute((_HIDE if erase else "SELECT FROM destinations_suspect s ") + _SUSPECTS, values)
             found += cursor.rowcount
     return found
 

@@ -42,6 +42,7 @@ class Report:
     inbox_deliveries: int = 0
     destinations: int = 0  # whose last error mentioned them
     replays: int = 0
+    suspects: int = 0
     tables: set[str] = field(default_factory=set)  # of the log, whose old row versions are to be cleaned up
 
     @property
@@ -166,6 +167,7 @@ class _Act:
             others.erase_inbox(raw, inbox)
         self.report.destinations = others.errors(raw, self.person, erase=erase)
         self.report.replays = others.replays(raw, self.person, erase=erase)
+        self.report.suspects = others.suspects(raw, self.person, self.source_id, erase=erase)
 
     def _clean_up(self) -> None:
         """Have the old versions of changed rows removed now: autovacuum would not come for so few."""

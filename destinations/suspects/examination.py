@@ -7,7 +7,7 @@ touched, so that a death repeats only the one that killed. Must never be run bes
 import asyncio
 from enum import Enum, auto
 
-from destinations import reader
+from destinations import control, reader
 from destinations.attempt import attempt
 from destinations.breaker import Verdict
 from destinations.control import Control
@@ -31,15 +31,24 @@ class Fate(Enum):
     SETTLED = auto()  # the user's next event may follow
     KEPT = auto()  # a failed row: the user's next events wait behind it
     UNSETTLED = auto()  # the destination failed, not the event
+    UNTOUCHED = auto()  # nothing may be sent any more
 
 
 class Examination:
     """Tries suspects of one destination, whose lanes are in one lease."""
 
     def __init__(
-        self, database: Database, lease: Lease, seen: Control, sender: Sender, settler: Settler, hands: Hands
+        self,
+        database: Database,
+        destination_id: int,
+        lease: Lease,
+        seen: Control,
+        sender: Sender,
+        settler: Settler,
+        hands: Hands,
     ) -> None:
         self._database = database
+        self._destination_id = destination_id
         self._lease = lease
         self._control = seen
         self._wanted = seen.wanted(sender.names)
@@ -48,12 +57,18 @@ class Examination:
         self._hands = hands
         self._probing = seen.breaker != "closed"
         self.succeeded = False  # the destination took something
+        self._is_stopped = False  # somebody stopped or changed the destination meanwhile
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the destination may be sent to, as far as this knows."""
+        return not self._is_stopped and self._settler.streak.verdict() is Verdict.USER
 
     async def survives(self, suspect: Suspect) -> bool:
         """Whether it is no longer to be feared: it was touched and this process lives, or it will not be touched now.
 
         The latter: it was settled before, or waits behind a failed event of its user; a later death suspects it anew.
-        False: its turn did not come, since the destination fails. Raises LeaseLost or psycopg2.Error.
+        False: its turn did not come, since the destination fails or was stopped. Raises LeaseLost or psycopg2.Error.
         """
         if (of_rows := await self._work_rows(suspect)) is not None:
             return of_rows
@@ -67,9 +82,8 @@ class Examination:
                     return True
                 if not self._wanted[owed.lane.connection_id].active:
                     return False
-                fate = await self._work(owed)
-                if owed.place == suspect.place or fate is not Fate.SETTLED:
-                    return owed.place == suspect.place or fate is Fate.KEPT
+                if (concluded := _concluded(owed, suspect, await self._work(owed))) is not None:
+                    return concluded
         return True
 
     async def abort(self, suspect: Suspect) -> None:
@@ -90,12 +104,15 @@ class Examination:
             for owed in queue:
                 if owed.place > suspect.place:
                     return True
-                fate = await self._work(owed)
-                if owed.place == suspect.place or fate is not Fate.SETTLED:
-                    return owed.place == suspect.place or fate is Fate.KEPT
+                if (concluded := _concluded(owed, suspect, await self._work(owed))) is not None:
+                    return concluded
 
     async def _work(self, owed: Owed) -> Fate:
         """One event, from its payload to its checkpoint."""
+        seen = await self._database.run(control.read, self._destination_id, examining=True)
+        self._is_stopped = seen is None or seen.stopped_because is not None or seen.fixed != self._control.fixed
+        if self._is_stopped:
+            return Fate.UNTOUCHED
         fate = await self._try(owed)
         if fate is Fate.UNSETTLED and not self._probing and self._settler.streak.verdict() is Verdict.USER:
             held, _ = self._settler.keep_failures()
@@ -145,3 +162,10 @@ class Examination:
         origin = self._control.replays[lane.replay].origin
         events, _ = await self._database.run(reading.next_events, asked, origin)
         return events
+
+
+def _concluded(owed: Owed, suspect: Suspect, fate: Fate) -> bool | None:
+    """Whether the suspect is no longer to be feared, now that this became of its or an earlier event; None: go on."""
+    if owed.place == suspect.place:
+        return fate is not Fate.UNTOUCHED
+    return None if fate is Fate.SETTLED else fate is Fate.KEPT

@@ -9,6 +9,7 @@ import random
 
 import psycopg2
 import structlog
+from django.db import DatabaseError
 
 from destinations import control, health, lanes, owner, stopping
 from destinations.breaker import Verdict
@@ -49,7 +50,7 @@ class Session:
                 if not self._is_over:
                     seen.append(destination_id)
                     await self._destination(destination_id)
-        except (LeaseLost, psycopg2.Error) as error:
+        except (LeaseLost, psycopg2.Error, DatabaseError) as error:
             log.warning("examination.dropped", error=str(error).strip() or type(error).__name__)
             if isinstance(error, psycopg2.Error):
                 await self._database.close()
@@ -95,9 +96,9 @@ class Session:
         """Try one after the other; one only if it is a probe."""
         settler = self._limits.settler(seen, sender)
         hands = Hands(flight.mine(), destination_id)
-        examination = Examination(self._database, lease, seen, sender, settler, hands)
+        examination = Examination(self._database, destination_id, lease, seen, sender, settler, hands)
         tried, probing = list[int](), seen.breaker != "closed"
-        while not self._is_over and settler.streak.verdict() is Verdict.USER and not (probing and tried):
+        while not self._is_over and examination.may_go_on and not (probing and tried):
             suspect = await self._database.run(lanes.take_suspect, lease.token, destination_id, tried)
             if suspect is None:
                 break

@@ -19,13 +19,14 @@ class Worker:
     name: str
     env: dict[str, str]
     log: Path
+    app: str = "rudderproj"
     kills: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Start it; it is at work some seconds later."""
         command = [
-            *(sys.executable, "-m", "celery", "-A", "rudderproj", "worker", "-Q", "forward", "-n", f"{self.name}@%h"),
+            *(sys.executable, "-m", "celery", "-A", self.app, "worker", "-Q", "forward", "-n", f"{self.name}@%h"),
             *("--pool", "prefork", "--autoscale", "3,1", "-O", "fair", "--without-gossip", "--without-mingle"),
         ]
         with self.log.open("ab") as output:

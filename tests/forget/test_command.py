@@ -59,6 +59,7 @@ def test_a_dry_run_needs_no_confirmation(world: World, store: Store) -> None:
         "inbox_deliveries": 0,
         "destinations": 0,
         "replays": 0,
+        "suspects": 0,
     }
     assert mentions(ADA) == {"ingest_event": 1}
 

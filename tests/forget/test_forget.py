@@ -24,6 +24,7 @@ from tests.forget.conftest import Store, mentions
 from tests.forwarding.workers import eventually, forwarding, run_once
 from tests.forwarding.world import World
 from tests.retention.log import counts, deliver_all
+from tests.suspects.crashes import crash, entry
 
 ADA, DEVICE, BOB = "ada@example.org", "device-4711", "bob@example.org"
 
@@ -83,6 +84,7 @@ def scatter(world: World, store: Store) -> list[str]:
     Replay.objects.create(
         destination=world.destination, origin="log", user_key=DEVICE, total=0, total_is_exact=True, counts={}
     )
+    crash(entry(world, hers[-2]))
     return hers
 
 
@@ -96,6 +98,7 @@ EXPECTED = {
     "inbox_deliveries": 2,
     "destinations": 1,
     "replays": 1,
+    "suspects": 1,
 }
 
 
@@ -107,6 +110,7 @@ def test_nothing_readable_is_left_in_any_table(world: World, store: Store) -> No
         "destinations_delivery",
         "destinations_attempt",
         "destinations_health",
+        "destinations_suspect",
         "inbox_inboxdelivery",
     }
     with capture_logs() as logs:
