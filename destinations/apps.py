@@ -8,8 +8,8 @@ class DestinationsConfig(AppConfig):
     verbose_name = "forwarding"
 
     def ready(self) -> None:
-        """Ring the doorbell for whatever ingest stores; have upkeep do our chores, metrics tell our figures, alerts make
-        our checks, and crash reports name what was in flight.
+        """Ring the doorbell for whatever ingest stores; have upkeep do our chores, metrics tell our figures, alerts
+        make our checks, and crash reports name what was in flight.
         """
         from alerts.recovery import report
         from destinations import chores, doorbell, incidents, metrics, suspects
