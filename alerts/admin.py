@@ -6,6 +6,8 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from alerts import modes
+from alerts.channels.admin import ChannelAdmin as ChannelAdmin
+from alerts.incidents.admin import IncidentAdmin as IncidentAdmin
 from alerts.models import Mode, ModeChange, Process
 from alerts.recovery.admin import CrashAdmin as CrashAdmin
 from rudderproj.admin_keyset import KeysetAdmin

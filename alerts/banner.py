@@ -5,11 +5,19 @@ from typing import Any
 from django.http import HttpRequest
 
 from alerts import modes
+from alerts.models import Incident
+
+SHOWN_INCIDENTS = 2
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """For django-unfold's GLOBAL_CALLBACK: the mode, when it is not normal, for those who are logged in."""
+    """For django-unfold's GLOBAL_CALLBACK: the mode, when it is not normal, and incidents, for who may see them."""
     if not (request.user.is_active and request.user.is_staff):
         return {}
     mode = modes.current()
-    return {} if mode.forwards else {"degraded": mode}
+    found: dict[str, Any] = {} if mode.forwards else {"degraded": mode}
+    if request.user.has_perm("alerts.view_incident"):
+        rows = Incident.objects.filter(resolved_at=None).exclude(kind="degraded_mode").order_by("id")
+        found["incidents"] = list(rows[: SHOWN_INCIDENTS + 1])
+        found["more_incidents"] = len(found["incidents"]) > SHOWN_INCIDENTS
+    return found

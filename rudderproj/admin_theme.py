@@ -76,6 +76,8 @@ NAVIGATION = [
     {
         "title": "Operation",
         "items": [
+            _item("Incidents", "notifications_active", "alerts.incident"),
+            _item("Channels", "campaign", "alerts.channel"),
             _item("Mode", "toggle_on", "alerts.mode"),
             _item("Mode history", "manage_history", "alerts.modechange"),
             _item("Crash reports", "crisis_alert", "alerts.crash"),

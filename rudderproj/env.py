@@ -87,7 +87,7 @@ VARIABLES = (
     Variable(
         "INBOX_URL", "", v.url("http", "https"), "where workers reach the web process; empty: WEB_HOST and WEB_PORT"
     ),
-    Variable("EGRESS_ALLOW", "", v.networks, "private networks (CIDR) that destinations may be reached in"),
+    Variable("EGRESS_ALLOW", "", v.networks, "private networks (CIDR) that destinations and channels may be in"),
     Variable("INGEST_MAX_BODY_BYTES", str(10 * 1024 * 1024), v.positive, "largest request body, after inflating"),
     Variable("INGEST_MAX_DEPTH", "64", v.depth, "deepest nesting of an event"),
     Variable("INGEST_BODY_TIMEOUT_SECONDS", "30", v.seconds, "longest time a client may take to send a body"),

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from alerts import modes, processes
-from alerts.models import Process
+from alerts.models import Incident, Notification, Process
 from destinations import history
 from destinations.figures import age, count
 from destinations.history import Figures, Snapshot
@@ -105,11 +105,22 @@ def _service_tiles(rows: list[Row]) -> Iterator[Tile]:
     missing = [role.value for role in NEEDED if role not in living]
     note = f"none of {', '.join(missing)}" if missing else "every role is there"
     yield Tile("Processes", str(len(living)), note, "warn" if missing else "good")
+    yield _incidents_tile()
     enabled = [row for row in rows if row.destination.enabled]
     stopped = sum(row.destination.health.state != Health.State.OK for row in enabled)
     is_open = sum(row.destination.health.breaker != Health.Breaker.CLOSED for row in enabled)
     note = f"{stopped} held or paused, {is_open} with an open breaker" if stopped or is_open else "all sending"
     yield Tile("Destinations", str(len(enabled)), note, "bad" if is_open else "warn" if stopped else "good")
+
+
+def _incidents_tile() -> Tile:
+    severities = list(Incident.objects.filter(resolved_at=None).values_list("severity", flat=True))
+    unsent = Notification.objects.exclude(next_attempt_at=None).exclude(last_error="").count()
+    is_bad = bool({"critical", "error"} & set(severities))
+    note = f"{unsent} notifications not accepted" if unsent else "open now" if severities else "nothing is open"
+    return Tile(
+        "Incidents", str(len(severities)), note, "bad" if is_bad else "warn" if severities or unsent else "good"
+    )
 
 
 def _event_tiles(now: Snapshot, rates: Rates) -> Iterator[Tile]:

@@ -7,7 +7,18 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 
-from destinations.api import connections, crashes, deliveries, destinations, events, replays, service, sources, trials
+from destinations.api import (
+    connections,
+    crashes,
+    deliveries,
+    destinations,
+    events,
+    incidents,
+    replays,
+    service,
+    sources,
+    trials,
+)
 from destinations.api.base import ApiView
 from destinations.api.problems import MEDIA_TYPE, problem
 
@@ -36,6 +47,8 @@ operations = [
     _at("status", service.StatusView),
     _at("mode", service.ModeView),
     _at("mode/history", service.ModeHistoryView),
+    _at("incidents", incidents.IncidentsView),
+    _at("incidents/<int:pk>", incidents.IncidentView),
     _at("crashes", crashes.CrashesView),
     _at("crashes/<uuid:pk>", crashes.CrashView),
     _at("sources", sources.SourcesView),
