@@ -55,11 +55,11 @@ def mode() -> dict[str, Finding | None]:
 def crash_loops() -> dict[str, Finding | None]:
     """Processes that came back after a crash too often."""
     found: dict[str, Finding | None] = {}
-    for loop in loops():
+    for loop in recovery.loops():
         if loop.role == Process.Role.FORWARD and _leads_to_degraded():
             continue
         details = {
-            "what": f"{loop.node} ({loop.role}) came back after a crash {loop.restarts} times lately.",
+            "what": f"{loop.node} ({loop.role}) came back after a crash {loop.restarts} times in {loop.seconds:.0f} s.",
             "restarts": loop.restarts,
             **_last_crash(role=loop.role, node=loop.node),
             "waiting_events": facts.waiting_events(),
@@ -80,7 +80,7 @@ def missing(watched_seconds: float | None = None) -> dict[str, Finding | None]:
     seen: Mapping[str, datetime] = dict(
         Process.objects.values_list("role").annotate(at=Max("last_seen_at")).order_by().values_list("role", "at")
     )
-    crashing = {loop.role for loop in loops()}
+    crashing = {loop.role for loop in recovery.loops()}
     found: dict[str, Finding | None] = {}
     for role in settings.ENV["ALERT_ROLES"]:
         at = seen.get(role)
@@ -88,12 +88,6 @@ def missing(watched_seconds: float | None = None) -> dict[str, Finding | None]:
             key = f"{MISSING}:{role}"
             found[key] = None if role in crashing else Finding("critical", _absent(role), _absence(role, at))
     return found
-
-
-def loops() -> list[Any]:
-    """Processes over the threshold now: `role`, `node`, `restarts`."""
-    known = getattr(recovery, "loops", None)
-    return known() if known else []
 
 
 def _leads_to_degraded() -> bool:

@@ -37,9 +37,7 @@ def start() -> None:
 def make_checks() -> None:
     """One round: whether too many restarts lead to degraded mode, then whatever check is due."""
     try:
-        evaluate = getattr(recovery, "evaluate", None)
-        if evaluate is not None:
-            evaluate()
+        recovery.evaluate()
         checks.run()
     finally:
         connection.close()

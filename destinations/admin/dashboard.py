@@ -26,6 +26,7 @@ FRESH_SECONDS = 30
 ENOUGH_SAMPLES = 10
 SHOWN_DESTINATIONS = 12
 SHOWN_AGES = 5
+SHOWN_UNSENT = 100
 NEEDED = (Process.Role.WEB, Process.Role.FORWARD, Process.Role.ALERTS, Process.Role.BEAT)
 
 
@@ -115,7 +116,7 @@ def _service_tiles(rows: list[Row]) -> Iterator[Tile]:
 
 def _incidents_tile() -> Tile:
     severities = list(Incident.objects.filter(resolved_at=None).values_list("severity", flat=True))
-    unsent = Notification.objects.exclude(next_attempt_at=None).exclude(last_error="").count()
+    unsent = len(Notification.objects.exclude(next_attempt_at=None).exclude(last_error="")[:SHOWN_UNSENT])
     is_bad = bool({"critical", "error"} & set(severities))
     note = f"{unsent} notifications not accepted" if unsent else "open now" if severities else "nothing is open"
     return Tile(

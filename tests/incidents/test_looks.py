@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from alerts import modes
 from alerts.incidents import checks, looks
-from alerts.models import Crash, Incident, ModeChange, Notification, Process
+from alerts.models import Crash, Incident, Mode, ModeChange, Notification, Process
 from tests.race import together
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -74,23 +74,25 @@ def test_nobody_is_missed_before_there_was_time_to_start() -> None:
     assert looks.missing(59) == {}
 
 
-class Looping:
-    role, node, restarts = "web", "n-web-1", 5
+def crashed(role: str, times: int) -> None:
+    """A process of this role came back after a crash so often, lately."""
+    for _ in range(times):
+        Crash.objects.create(role=role, node=f"n-{role}-1", kind="process", restarted_at=timezone.now())
 
 
-def test_a_process_that_keeps_crashing_is_told_and_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "loops", lambda: [Looping])
+def test_a_process_that_keeps_crashing_is_told_and_not_missed() -> None:
+    crashed("web", 4)
+    assert looks.crash_loops() == {}
+    crashed("web", 1)
     finding = looks.crash_loops()["crash_loop:web:n-web-1"]
     assert finding is not None
     assert finding.summary == "n-web-1 keeps crashing: 5 restarts"
     assert looks.missing(61)["process_missing:web"] is None
 
 
-def test_a_forwarding_worker_that_keeps_crashing_is_told_by_the_mode_unless_that_cannot_change(
-    monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    monkeypatch.setattr(Looping, "role", "forward")
-    monkeypatch.setattr(looks, "loops", lambda: [Looping])
+def test_a_forwarding_worker_that_keeps_crashing_is_told_by_the_mode_unless_that_cannot_change(settings: Any) -> None:
+    Mode.objects.update(since=timezone.now() - timedelta(hours=1))
+    crashed("forward", 5)
     assert looks.crash_loops() == {}
     settings.ENV = settings.ENV | {"RSERVER_MODE": "normal"}
-    assert list(looks.crash_loops()) == ["crash_loop:forward:n-web-1"]
+    assert list(looks.crash_loops()) == ["crash_loop:forward:n-forward-1"]
