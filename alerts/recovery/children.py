@@ -27,7 +27,7 @@ from alerts.recovery import evaluate
 from alerts.recovery.signals import crash_recorded
 from rudderproj import flight
 from rudderproj.celery import FORWARD_QUEUE, app
-from rudderproj.guard import clock, oom, report, ring
+from rudderproj.guard import clock, oom, report, ring, words
 from rudderproj.guard.registrar import Registrar
 from rudderproj.guard.spool import Record, Spool
 
@@ -96,8 +96,8 @@ class Burials:
                 "is_oom": is_oom,
                 "uptime_seconds": round(moment["seconds"] - started, 3),
                 "summary": f"a pool process of {node} ended {how}",
-                "log": report.readable(ring.read(self._folder / "log")),
-                "traceback": report.readable(_content(self._folder / f"fault-{pid}")).strip(),
+                "log": words.readable(ring.read(self._folder / "log")),
+                "traceback": words.readable(_content(self._folder / f"fault-{pid}")).strip(),
                 "in_flight": flight.read(self._folder / f"flight-{pid}"),
                 "environment": report.environment(),
             }

@@ -28,12 +28,7 @@ IS = {
 Describe = Callable[[Sequence[dict[str, Any]]], list[str]]
 
 
-def _ids(in_flight: Sequence[dict[str, Any]]) -> list[str]:
-    names = ("destination", "connection", "lane", "replay", "xid", "position")
-    return [", ".join(f"{name} {entry[name]}" for name in names if name in entry) for entry in in_flight]
-
-
-_describe: Describe = _ids
+_describe: Describe | None = None
 
 
 def describe_with(describe: Describe) -> None:
@@ -43,9 +38,14 @@ def describe_with(describe: Describe) -> None:
 
 
 def in_flight(crash: Crash) -> list[str]:
-    """What it had in its hands, a line each; its ids alone if it cannot be named any more."""
-    described = _describe(crash.in_flight)
-    return described if len(described) == len(crash.in_flight) else _ids(crash.in_flight)
+    """What it had in its hands, a line each: named, if somebody knows names, and by its ids."""
+    ids = _ids(crash.in_flight)
+    return [f"{name} ({of})" for name, of in zip(_describe(crash.in_flight), ids, strict=True)] if _describe else ids
+
+
+def _ids(in_flight: Sequence[dict[str, Any]]) -> list[str]:
+    names = ("destination", "connection", "lane", "replay", "xid", "position")
+    return [", ".join(f"{name} {entry[name]}" for name in names if name in entry) for entry in in_flight]
 
 
 @dataclass(frozen=True, slots=True)

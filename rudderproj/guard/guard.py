@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from rudderproj import flight
-from rudderproj.guard import clock, life, oom, report, ring, say
+from rudderproj.guard import clock, life, oom, report, ring, say, words
 from rudderproj.guard.child import Child
 from rudderproj.guard.folder import Folder
 from rudderproj.guard.life import Life
@@ -80,12 +80,12 @@ class Guard:
 
     def _unseen(self, former: Life) -> dict[str, Any]:
         """The record of a crash that took the guard along: known by what it left behind."""
-        log = report.readable(self._former_words)
+        log = words.readable(self._former_words)
         return _crash_of(former) | {
             "is_back": True,
             "summary": f"{former.role} {former.node} was killed together with its guard",
             "log": log,
-            "traceback": report.traceback_of(log),
+            "traceback": words.traceback_of(log),
             "in_flight": self._folder.in_flight(),
             "environment": report.environment(),
         }
@@ -151,7 +151,7 @@ class Guard:
         how = f"by {_name(-status)}" if status < 0 else f"with status {status}"
         is_oom = -status == signal.SIGKILL and oom.kills() > self._oom_kills
         how += ", out of memory," if is_oom else ""
-        log = report.readable(self._ring.read() if self._ring else b"")
+        log = words.readable(self._ring.read() if self._ring else b"")
         return _crash_of(self._life) | {
             "pid": self._child.pid,
             "exit_status": status if status >= 0 else None,
@@ -160,7 +160,7 @@ class Guard:
             "uptime_seconds": round(uptime, 3),
             "summary": f"{self._life.role} {self._life.node} ended {how} after {uptime:.0f} s",
             "log": log,
-            "traceback": report.traceback_of(log),
+            "traceback": words.traceback_of(log),
             "in_flight": self._folder.in_flight() if is_oom else [],
             "environment": report.environment(),
         }

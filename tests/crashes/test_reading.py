@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from alerts.models import Crash, ModeChange
 from alerts.recovery import report
+from destinations.models import Destination
 from tests.api.conftest import Api, allowed, api  # noqa: F401
 from tests.crashes.conftest import Crashed
 
 TRACEBACK = "Fatal Python error: Segmentation fault"
-FULL = {
+FULL: dict[str, Any] = {
     "traceback": TRACEBACK,
     "log": '{"event":"worker.started"}',
     "in_flight": [{"destination": 7, "connection": 3, "lane": 5, "replay": 0, "xid": 901, "position": 2}],
@@ -65,11 +66,17 @@ def test_a_verdict_says_why(crashed: Crashed) -> None:
     assert report.verdict(crashed(suspected_until=past)).word == report.COUNTED
 
 
-def test_what_was_in_flight_is_named_by_whoever_knows(crashed: Crashed, monkeypatch: pytest.MonkeyPatch) -> None:
-    crash = crashed(**FULL)
-    assert report.in_flight(crash) == ["destination 7, connection 3, lane 5, replay 0, xid 901, position 2"]
-    monkeypatch.setattr(report, "_describe", lambda entries: [f"hook, event m{len(entries)}"])
-    assert report.in_flight(crash) == ["hook, event m1"]
+def test_what_was_in_flight_is_named_by_who_knows_destinations_and_by_its_ids(
+    crashed: Crashed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = Destination.objects.create(name="hook", type="webhook")
+    crash = crashed(in_flight=[{"destination": hook.pk}, *FULL["in_flight"]])
+    named, lost = report.in_flight(crash)
+    ids = "destination 7, connection 3, lane 5, replay 0, xid 901, position 2"
+    assert named == f"hook: its link was about to begin (destination {hook.pk})"
+    assert lost.endswith(f" ({ids})")
+    monkeypatch.setattr(report, "_describe", None)
+    assert report.in_flight(crash)[1] == ids
 
 
 @pytest.fixture
