@@ -66,9 +66,12 @@ class Burials:
 
     def clean(self, pid: int) -> None:
         """Remove what a process that is gone left behind."""
-        for path in (self._folder / f"fault-{pid}", self._folder / f"flight-{pid}"):
+        self._remove(f"fault-{pid}", f"flight-{pid}")
+
+    def _remove(self, *names: str) -> None:
+        for name in names:
             with contextlib.suppress(OSError):
-                path.unlink()
+                (self._folder / name).unlink()
 
     def settle(self) -> None:
         """Give what waits a moment: the worker ends."""
@@ -103,11 +106,14 @@ class Burials:
             }
         )
         log.error("worker.process_crashed", pid=pid, how=how, node=node)
-        self.clean(pid)
+        self._remove(f"fault-{pid}")
 
-    @staticmethod
-    def _written(record: Record) -> None:
-        """In the registrar's thread: tell who wants to know, and look whether that was one too many."""
+    def _written(self, record: Record) -> None:
+        """In the registrar's thread: tell who wants to know, and look whether that was one too many.
+
+        Only now what it held is taken away: until then nobody takes its lanes over (destinations.owner).
+        """
+        self._remove(f"flight-{record['pid']}")
         try:
             crash_recorded.send_robust(sender=Burials, crash_id=record["id"])
             evaluate()
