@@ -11,13 +11,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from alerts import links, modes
+from alerts.models import Incident
 from destinations import history
 from destinations.figures import age
 from destinations.incidents.common import Found, Words, about, as_they_are, fresh_sample, since
 from destinations.incidents.of_forwarding import stalled
 from destinations.models import Delivery, Destination, Health
+from destinations.suspects.models import Suspect
 
 FAILING, BEHIND, HELD, LETTERS = "destination_failing", "destination_behind", "destination_held", "dead_letters"
+POISON = "poison_event"
 CATCHING_UP_SECONDS = 60  # whose oldest event is younger than it was then is working its backlog off
 
 
@@ -35,7 +38,10 @@ def failing() -> Found:
 def held() -> Found:
     """Destinations that were stopped until an operator acts."""
     rows = _enabled().filter(health__state=Health.State.HELD)
-    return about(HELD, rows, lambda row: ("error", "is held", since(row.health.last_error_at)))
+    poisonous = _told_as_poison()
+    found: Found = {f"{HELD}:{pk}": None for pk in poisonous}
+    rows = rows.exclude(pk__in=poisonous)
+    return found | about(HELD, rows, lambda row: ("error", "is held", since(row.health.last_error_at)))
 
 
 def behind() -> Found:
@@ -76,6 +82,13 @@ def dead_letters() -> Found:
         return "error", f"gave up {grown[row.pk]:,} events in {age(seconds)}", {"link": link}
 
     return about(LETTERS, rows, words, Delivery.State.ABORTED)
+
+
+def _told_as_poison() -> list[int]:
+    """Destinations that are held because they kill the worker: destinations.suspects has told it."""
+    keys = Incident.objects.filter(kind=POISON, resolved_at=None).values_list("key", flat=True)
+    suspects = [int(key.rpartition(":")[2]) for key in keys]
+    return list(Suspect.objects.filter(pk__in=suspects, state="open").values_list("destination_id", flat=True))
 
 
 def _enabled() -> QuerySet[Destination]:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from alerts import modes
+from alerts import incidents, modes
 from alerts.incidents import checks
 from alerts.models import Incident
 from destinations import history
 from destinations.history import Figures, OfConnection, Snapshot
 from destinations.incidents import of_destinations, of_forwarding
 from destinations.models import Connection, Delivery, Destination, Health, Sample
+from destinations.suspects.models import Suspect
 from ingest.models import Source
 
 SECRET = "whsec_very-secret-value"
@@ -108,6 +109,13 @@ def test_a_held_destination_is_told_and_nothing_else_of_it(link: Connection, sam
     assert finding is not None
     assert finding.summary == "hook is held"
     assert list(of_destinations.behind().values()) == [None]
+
+
+def test_a_destination_that_is_held_as_poison_is_told_once(link: Connection) -> None:
+    health(state="held", last_error="its events kill the worker", last_error_at=timezone.now())
+    suspect = Suspect.objects.create(destination=link.destination, crashes=["c"])
+    incidents.report(kind="poison_event", key=f"poison_event:{suspect.pk}", severity="error", summary="s", details={})
+    assert of_destinations.held() == {f"destination_held:{link.destination_id}": None}
 
 
 def test_an_event_that_waits_for_too_long_is_told(link: Connection, sampled: Callable[..., None]) -> None:
