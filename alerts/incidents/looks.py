@@ -5,23 +5,21 @@ keeps crashing is a crash loop, and a forwarding worker's crash loop is the degr
 """
 
 import time
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max
 from django.utils import timezone
 
-from alerts import links, modes, recovery
+from alerts import links, modes, processes, recovery
 from alerts.incidents import facts
+from alerts.incidents.attendance import Attendance
 from alerts.incidents.book import Finding
 from alerts.incidents.checks import Check, register
 from alerts.incidents.kinds import KINDS
 from alerts.models import Crash, ModeChange, Process
 
 MODE, LOOP, MISSING = "degraded_mode", "crash_loop", "process_missing"
-_watching_since = time.monotonic()
 
 
 def register_all() -> None:
@@ -71,23 +69,20 @@ def crash_loops() -> dict[str, Finding | None]:
     return found
 
 
-def missing(watched_seconds: float | None = None) -> dict[str, Finding | None]:
-    """Roles of which no process was seen for too long; not before this process has watched for so long itself."""
-    most = settings.ENV["ALERT_MISSING_SECONDS"]
-    watched = time.monotonic() - _watching_since if watched_seconds is None else watched_seconds
-    if watched < most:
-        return {}
-    seen: Mapping[str, datetime] = dict(
-        Process.objects.values_list("role").annotate(at=Max("last_seen_at")).order_by().values_list("role", "at")
-    )
-    crashing = {loop.role for loop in recovery.loops()}
-    found: dict[str, Finding | None] = {}
-    for role in settings.ENV["ALERT_ROLES"]:
-        at = seen.get(role)
-        if at is None or (timezone.now() - at).total_seconds() > most:
-            key = f"{MISSING}:{role}"
-            found[key] = None if role in crashing else Finding("critical", _absent(role), _absence(role, at))
-    return found
+_attendance = Attendance()
+
+
+def missing(now: float | None = None, attendance: Attendance = _attendance) -> dict[str, Finding | None]:
+    """Roles of which no process has been seen for too long. `now`: time.monotonic()."""
+    living = processes.living(processes.GONE_SECONDS).values_list("role", flat=True)
+    roles, at = settings.ENV["ALERT_ROLES"], time.monotonic() if now is None else now
+    unseen = attendance.unseen_seconds(living, roles, at)
+    late = {role: seconds for role, seconds in unseen.items() if seconds >= settings.ENV["ALERT_MISSING_SECONDS"]}
+    crashing = {loop.role for loop in recovery.loops()} if late else set()
+    return {
+        f"{MISSING}:{role}": None if role in crashing else Finding("critical", _absent(role), _absence(role, seconds))
+        for role, seconds in late.items()
+    }
 
 
 def _leads_to_degraded() -> bool:
@@ -103,10 +98,10 @@ def _absent(role: str) -> str:
     return f"No {role} process is running: {effects[role]}"
 
 
-def _absence(role: str, at: datetime | None) -> dict[str, Any]:
+def _absence(role: str, seconds: float) -> dict[str, Any]:
     return {
         "what": f"{_absent(role)}.",
-        "since": _time(at) if at else "none was ever seen",
+        "since": _time(timezone.now() - timedelta(seconds=seconds)),
         "waiting_events": facts.waiting_events(),
         "what_to_do": KINDS[MISSING].to_do,
         "link": links.admin("alerts/process/"),

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 # The pool is forked in the first moments: better without threads that hold something.
 QUIET_SECONDS = 2.0
 ROUND_SECONDS = 1.0
+UNASKED_SECONDS = 2.0  # what nobody rang for: retries, and what another process wrote
 
 _due = threading.Event()
 
@@ -58,6 +59,6 @@ def _for_ever(work: Callable[[], None]) -> None:
         except Exception:
             log.exception("watch.failed", part=threading.current_thread().name)
         if work is _send:
-            _due.wait(ROUND_SECONDS)
+            _due.wait(UNASKED_SECONDS)
         else:
             time.sleep(ROUND_SECONDS)

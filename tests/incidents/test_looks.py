@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from alerts import modes
 from alerts.incidents import checks, looks
+from alerts.incidents.attendance import Attendance
 from alerts.models import Crash, Incident, Mode, ModeChange, Notification, Process
 from tests.race import together
 
@@ -56,22 +57,53 @@ def test_of_many_who_check_at_once_one_does() -> None:
     assert not Notification.objects.exists()
 
 
+class Watch:
+    """Looks every five seconds, of a clock of its own."""
+
+    def __init__(self) -> None:
+        self.attendance, self.now = Attendance(), 1000.0
+
+    def after(self, seconds: float) -> list[str]:
+        """Who is missed after so long."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(end, self.now + 5)
+            found = looks.missing(self.now, self.attendance)
+        return [key for key, finding in found.items() if finding]
+
+
 def test_roles_without_a_living_process_are_told(settings: Any) -> None:
-    seen("web", 5)
-    seen("forward", 61)
-    found = looks.missing(61)
-    assert list(found) == ["process_missing:forward", "process_missing:beat"]
-    forward, beat = found.values()
-    assert forward is not None
-    assert beat is not None
-    assert forward.summary == "No forward process is running: no event is forwarded"
-    assert beat.details["since"] == "none was ever seen"
+    watch = Watch()
+    seen("web", 0)
+    seen("forward", 16)
+    assert watch.after(64) == []
+    assert watch.after(5) == ["process_missing:forward", "process_missing:beat"]
+    found = looks.missing(watch.now, watch.attendance)["process_missing:forward"]
+    assert found is not None
+    assert found.summary == "No forward process is running: no event is forwarded"
     settings.ENV = settings.ENV | {"ALERT_ROLES": ["web"]}
-    assert looks.missing(61) == {}
+    assert watch.after(5) == []
 
 
-def test_nobody_is_missed_before_there_was_time_to_start() -> None:
-    assert looks.missing(59) == {}
+def test_who_stops_in_order_and_comes_back_is_not_missed(settings: Any) -> None:
+    settings.ENV = settings.ENV | {"ALERT_ROLES": ["forward"]}
+    watch = Watch()
+    seen("forward", 0)
+    watch.after(300)
+    Process.objects.all().delete()
+    assert watch.after(55) == []
+    seen("forward", 0)
+    assert watch.after(100) == []
+
+
+def test_who_has_not_watched_for_a_while_misses_nobody_yet(settings: Any) -> None:
+    settings.ENV = settings.ENV | {"ALERT_ROLES": ["forward"]}
+    watch = Watch()
+    watch.after(60)
+    watch.now += 31
+    assert watch.after(5) == []
+    assert watch.after(59) == []
+    assert watch.after(1) == ["process_missing:forward"]
 
 
 def crashed(role: str, times: int) -> None:
@@ -87,7 +119,9 @@ def test_a_process_that_keeps_crashing_is_told_and_not_missed() -> None:
     finding = looks.crash_loops()["crash_loop:web:n-web-1"]
     assert finding is not None
     assert finding.summary == "n-web-1 keeps crashing: 5 restarts"
-    assert looks.missing(61)["process_missing:web"] is None
+    watch = Watch()
+    assert "process_missing:web" not in watch.after(70)
+    assert looks.missing(watch.now, watch.attendance)["process_missing:web"] is None
 
 
 def test_a_forwarding_worker_that_keeps_crashing_is_told_by_the_mode_unless_that_cannot_change(settings: Any) -> None:
