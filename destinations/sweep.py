@@ -7,6 +7,7 @@ from contextlib import closing
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from alerts import modes
 from destinations import doorbell, unreadable
 from destinations.replay import steer
 from destinations.servable import DUE, SKIPPED, next_xid
@@ -59,14 +60,15 @@ working AS (
     SELECT s.destination_id FROM {looking.EXAMINABLE}
 )
 SELECT h.destination_id FROM destinations_health h JOIN working w ON w.destination_id = h.destination_id
-WHERE h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now()) AND (SELECT mode FROM alerts_mode) = 'normal'
+WHERE h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now())
+    AND coalesce(nullif(%(forced)s, ''), (SELECT mode FROM alerts_mode)) = 'normal'
 """
 
 
 def with_work(raw: Connection) -> list[int]:
     """The destinations that have something to do and may do it. Raises psycopg2.Error."""
     with raw.cursor() as cursor:
-        cursor.execute(_WORK)
+        cursor.execute(_WORK, {"forced": modes.forced()})
         return [row[0] for row in cursor.fetchall()]
 
 

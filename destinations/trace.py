@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from alerts import modes
 from destinations import actions, registry
 from destinations.fate import Evidence, Fate, Replayed, Row, Try, fate_of
 from destinations.models import Delivery, Lane
@@ -173,7 +174,7 @@ def _evidence(columns: list[Any], event: Event) -> Evidence:
         start_xid=start_xid,
         is_settled=is_settled,
         is_readable=is_readable,
-        mode=mode,
+        mode=modes.forced() or mode,
         destination_state=state,
         breaker=breaker,
         filtered_so_far=_json(filtered),

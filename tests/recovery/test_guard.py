@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from alerts import recovery
-from alerts.models import Crash, Life
+from alerts import modes, recovery
+from alerts.models import Crash, Life, ModeChange
 from rudderproj import flight
 from tests.recovery.guards import EXITS, FINE, KILLED, RAISES, SEGFAULT, SLEEPS, STUBBORN, Guarded, eventually, guarded
 
@@ -196,3 +196,22 @@ def test_a_signal_for_reopening_files_is_passed_on_and_asks_for_nothing(one: Gua
     one.up(f"import signal, os; signal.signal(signal.SIGUSR1, lambda *_: os._exit(9)); {SLEEPS}")
     assert one.end(signal.SIGUSR1) == 9
     assert Crash.objects.get().exit_status == 9
+
+
+def test_the_fifth_restart_stops_forwarding_before_the_process_begins_again(one: Guarded) -> None:
+    show = "import psycopg2, os; c = psycopg2.connect(os.environ['DATABASE_URL']).cursor(); " + (
+        "c.execute('SELECT mode FROM alerts_mode'); print(c.fetchone()[0], flush=True); os._exit(1)"
+    )
+    said = [one.run(show)[1] for _ in range(6)]
+    assert [line.split()[-1] for line in said] == ["normal"] * 5 + ["degraded"]
+    assert (modes.current().reason, modes.current().actor) == ("5 restarts of n-1 in 300 s", "recovery")
+    assert len(ModeChange.objects.get().crashes) == 5
+
+
+def test_no_other_role_stops_forwarding(process_env: dict[str, str], tmp_path: Path) -> None:
+    with guarded(process_env, tmp_path, role="web") as one:
+        for _ in range(6):
+            one.run(EXITS)
+        recovery.evaluate()
+        assert (counted(), modes.current().mode) == (5, "normal")
+        assert [(loop.role, loop.node) for loop in recovery.loops()] == [("web", "n-1")]
