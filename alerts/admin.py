@@ -1,37 +1,17 @@
-"""Admin of the mode, its history and the living processes."""
+"""Admin of the mode's history and the living processes; other parts of the app keep pages of their own."""
 
-from typing import Any
-
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from alerts import modes
+from alerts import recovery
+from alerts.admin_mode import ModeAdmin as ModeAdmin
 from alerts.channels.admin import ChannelAdmin as ChannelAdmin
 from alerts.incidents.admin import IncidentAdmin as IncidentAdmin
-from alerts.models import Mode, ModeChange, Process
+from alerts.models import ModeChange, Process
 from alerts.recovery.admin import CrashAdmin as CrashAdmin
 from rudderproj.admin_keyset import KeysetAdmin
-from rudderproj.admin_parts import FastAdmin, ReadOnlyAdmin, label
-
-
-@admin.register(Mode)
-class ModeAdmin(FastAdmin):
-    """The one row. Saving it goes the way every change of mode goes, with its history."""
-
-    list_display = ("shown_mode", "since", "actor", "reason")
-    fields = ("mode", "reason", "since", "actor")
-    readonly_fields = ("since", "actor")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    @admin.display(description="mode")
-    def shown_mode(self, row: Mode) -> str:
-        return label(row.mode)
-
-    def save_model(self, request: HttpRequest, obj: Mode, form: Any, change: bool) -> None:
-        if not modes.set_mode(obj.mode, obj.reason.strip(), request.user.get_username()):
-            self.message_user(request, f"The mode was {obj.mode} already; nothing was changed.", messages.WARNING)
+from rudderproj.admin_parts import ReadOnlyAdmin
 
 
 @admin.register(ModeChange)
@@ -47,3 +27,11 @@ class ProcessAdmin(ReadOnlyAdmin):
 
     list_display = ("role", "node", "pid", "started_at", "last_seen_at", "restarts")
     ordering = ("role", "node")
+
+    @admin.display(description="restarts")
+    def restarts(self, row: Process) -> int:
+        return self._restarts.get((row.role, row.node), 0)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Process]:
+        self._restarts = {(found.role, found.node): found.recent for found in recovery.restarts()}
+        return super().get_queryset(request)

@@ -11,11 +11,14 @@ SHOWN_INCIDENTS = 2
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """For django-unfold's GLOBAL_CALLBACK: the mode, when it is not normal, and incidents, for who may see them."""
+    """For django-unfold's GLOBAL_CALLBACK: a mode that is not normal or forced, and incidents.
+
+    Incidents are for who may see them.
+    """
     if not (request.user.is_active and request.user.is_staff):
         return {}
     mode = modes.current()
-    found: dict[str, Any] = {} if mode.forwards else {"degraded": mode}
+    found: dict[str, Any] = {} if mode.forwards and not mode.forced else {"service_mode": mode}
     if request.user.has_perm("alerts.view_incident"):
         rows = Incident.objects.filter(resolved_at=None).exclude(kind="degraded_mode").order_by("id")
         found["incidents"] = list(rows[: SHOWN_INCIDENTS + 1])

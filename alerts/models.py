@@ -61,7 +61,6 @@ class Process(models.Model):
     pid = models.IntegerField()  # on its machine; of a worker its main process
     started_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
-    restarts = models.PositiveIntegerField(default=0)
 
     class Meta:
         verbose_name_plural = "processes"

@@ -65,6 +65,12 @@ def current() -> CurrentMode:
     return CurrentMode(stored, since, reason, actor, stored)
 
 
+def without_effect() -> str:
+    """What to tell who has just changed the stored mode: that it does nothing yet; empty when it does."""
+    by_force = forced()
+    return f"{FORCED_BY}={by_force} is set: the stored mode has no effect as long as it is" if by_force else ""
+
+
 def for_health() -> str:
     """NORMAL or DEGRADED, for a thread that asks for ever: a connection that failed is replaced next time."""
     try:

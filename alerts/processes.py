@@ -35,8 +35,8 @@ NODES_A_HOST = 64
 
 # A node may be taken over from the pid that was seen on it before, and from nobody else.
 _TAKE = """
-INSERT INTO alerts_process (role, node, pid, started_at, last_seen_at, restarts)
-VALUES (%(role)s, %(node)s, %(pid)s, %(started_at)s, now(), 0)
+INSERT INTO alerts_process (role, node, pid, started_at, last_seen_at)
+VALUES (%(role)s, %(node)s, %(pid)s, %(started_at)s, now())
 ON CONFLICT (role, node) DO UPDATE SET pid = excluded.pid, started_at = excluded.started_at, last_seen_at = now()
 WHERE alerts_process.pid = %(former)s
 """

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from alerts import modes, processes
+from alerts import modes, processes, recovery
 from alerts.models import Process
 from destinations import history
 from destinations.models import Destination, Health
@@ -61,6 +61,8 @@ DEFINITIONS = (
     Definition("rudderproj_log_partitions_ahead", "gauge", "days after today that have a partition already"),
     Definition("rudderproj_horizon_age_seconds", "gauge", "age of the transaction that holds the horizon; 0 if none"),
     Definition("rudderproj_degraded", "gauge", "1 in degraded mode: events are accepted and not forwarded"),
+    Definition("rudderproj_restarts", "gauge", "restarts after a crash lately, of the process with most", ("role",)),
+    Definition("rudderproj_mode_forced", "gauge", "1 while RSERVER_MODE says what the service does"),
     Definition("rudderproj_processes", "gauge", "processes seen within the last seconds", ("role",)),
     Definition("rudderproj_sample_age_seconds", "gauge", "age of the figures of events"),
 )
@@ -91,6 +93,8 @@ def read() -> Mapping[str, Rows]:
         "rudderproj_log_events_total": _named(snapshot.stored, sources),
         "rudderproj_processes": _processes(),
         "rudderproj_degraded": _one(not modes.current().forwards),
+        "rudderproj_mode_forced": _one(bool(modes.forced())),
+        "rudderproj_restarts": _restarts(),
         "rudderproj_sample_age_seconds": _one(_age(snapshot.at)),
     }
     return found
@@ -154,6 +158,15 @@ def _processes() -> Rows:
     """Roles without a living process are told too, or an alert on them would never fire."""
     roles = [row.role for row in processes.living(processes.GONE_SECONDS)]
     return [((role,), float(roles.count(role))) for role in Process.Role.values]
+
+
+_GUARDED = [role for role in Process.Role.values if role != Process.Role.FLOWER]
+
+
+def _restarts() -> Rows:
+    found = recovery.restarts()
+    counts = {role: [each.recent for each in found if each.role == role] for role in _GUARDED}
+    return [((role,), float(max(counts[role], default=0))) for role in _GUARDED]
 
 
 def _age(at: datetime | None) -> float:

@@ -9,14 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from alerts import modes, processes
+from alerts import modes, processes, recovery
 from alerts.models import Incident, Process
 from destinations import tallies
 from destinations.models import Connection, Destination
 from destinations.tallies import Counts
 from ingest import retention
-
-RESTART_THRESHOLD, RESTART_WINDOW_SECONDS = 5, 300
 
 
 def snapshot() -> dict[str, Any]:
@@ -24,11 +22,15 @@ def snapshot() -> dict[str, Any]:
     tallies.roll_up("status")
     with tallies.one_snapshot() as now:
         counts = tallies.count()
+        restarts = {(found.role, found.node): found.recent for found in recovery.restarts()}
         connections = list(Connection.objects.select_related("source", "destination").order_by("pk"))
         return {
             "mode": _mode(),
-            "recovery": {"restarts": 0, "threshold": RESTART_THRESHOLD, "window_seconds": RESTART_WINDOW_SECONDS},
-            "processes": [_process(process) for process in processes.living().order_by("role", "node")],
+            "recovery": _recovery(restarts),
+            "processes": [
+                _process(row, restarts.get((row.role, row.node), 0))
+                for row in processes.living().order_by("role", "node")
+            ],
             "destinations": [
                 _destination(row, [counts[c.pk] for c in connections if c.destination_id == row.pk], now)
                 for row in Destination.objects.select_related("health").order_by("name")
@@ -46,18 +48,28 @@ def _mode() -> dict[str, Any]:
         "since": _time(mode.since),
         "reason": mode.reason,
         "actor": mode.actor,
-        "forced": False,
+        "forced": mode.forced,
     }
 
 
-def _process(row: Process) -> dict[str, Any]:
+def _recovery(restarts: dict[tuple[str, str], int]) -> dict[str, Any]:
+    """Of the forwarding process that came back most often: its restarts lead to degraded mode."""
+    of_forwarding = [count for (role, _), count in restarts.items() if role == Process.Role.FORWARD]
+    return {
+        "restarts": max(of_forwarding, default=0),
+        "threshold": settings.ENV["RECOVERY_CRASH_THRESHOLD"],
+        "window_seconds": int(settings.ENV["RECOVERY_CRASH_WINDOW_SECONDS"]),
+    }
+
+
+def _process(row: Process, restarts: int) -> dict[str, Any]:
     return {
         "role": row.role,
         "node": row.node,
         "pid": row.pid,
         "started_at": _time(row.started_at),
         "last_seen_at": _time(row.last_seen_at),
-        "restarts": row.restarts,
+        "restarts": restarts,
     }
 
 

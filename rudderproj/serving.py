@@ -25,5 +25,7 @@ def require_settings() -> None:
         raise SystemExit(2)
     for line in suspicious(os.environ, [variable.name for variable in VARIABLES]):
         log.warning("setting.ignored", reason=line)
+    if settings.ENV["RSERVER_MODE"]:
+        log.warning("mode.forced", mode=settings.ENV["RSERVER_MODE"], by="RSERVER_MODE")
     for line in doubts(settings.ENV):
         log.warning("setting.doubtful", reason=line)

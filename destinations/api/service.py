@@ -23,13 +23,15 @@ class ModeOut(serializers.Serializer[Any]):
     since = MomentField()
     reason = serializers.CharField()
     actor = serializers.CharField()
+    stored = serializers.ChoiceField(Mode.Value.choices)
+    forced = serializers.BooleanField(help_text="RSERVER_MODE says what the service does, whatever is stored")
 
 
 class ModeWanted(Shape):
     """normal forwards events, degraded accepts and stores them only."""
 
     mode = serializers.ChoiceField(Mode.Value.choices)
-    reason = StrictText(max_length=1000, allow_blank=True, default="")
+    reason = StrictText(max_length=1000)
 
 
 class ModeChangeOut(serializers.Serializer[Any]):

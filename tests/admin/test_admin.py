@@ -4,6 +4,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -103,13 +104,32 @@ def test_events_are_found_by_message_id_and_shown_escaped(client: Client, hook: 
 
 
 def test_the_mode_is_changed_with_its_history(client: Client) -> None:
-    path = "/admin/alerts/mode/1/change/"
-    assert client.post(path, {"mode": "degraded", "reason": " incident 5 "}).status_code == 302
+    path = "/admin/alerts/mode/1/press"
+    assert "Stop forwarding" in page(client, "alerts/mode/1/change/")
+    assert "Forward again" not in page(client, "alerts/mode/1/change/")
+    assert client.get(f"{path}/degraded/").status_code == 200
+    assert "This field is required" in client.post(f"{path}/degraded/", {"reason": " "}).content.decode()
+    assert modes.current().forwards
+    assert client.post(f"{path}/degraded/", {"reason": " incident 5 "}).status_code == 302
     change = ModeChange.objects.get()
     assert (change.to_mode, change.reason, change.actor) == ("degraded", "incident 5", "ada")
     assert modes.current().reason == "incident 5"
-    client.post(path, {"mode": "degraded", "reason": "again"})
+    client.post(f"{path}/degraded/", {"reason": "again"})
     assert ModeChange.objects.count() == 1
+    shown = page(client, "alerts/mode/1/change/")
+    assert "Degraded mode" in shown
+    assert "by ada: incident 5" in shown
+    client.post(f"{path}/normal/", {"reason": "fixed"})
+    assert modes.current().forwards
+
+
+def test_a_forced_mode_is_told_on_every_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "degraded")
+    shown = page(client, "ingest/source/")
+    assert "Degraded mode" in shown
+    assert "forced by RSERVER_MODE; the stored mode is normal" in shown
+    answer = client.post("/admin/alerts/mode/1/press/degraded/", {"reason": "x"}, follow=True)
+    assert "RSERVER_MODE=degraded is set" in answer.content.decode()
 
 
 def test_a_visitor_sees_no_events(committed: None) -> None:

@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+from django.conf import settings
 
 from alerts import modes
 from alerts.models import ModeChange
@@ -39,3 +40,18 @@ def test_of_many_who_ask_at_once_one_makes_the_change() -> None:
     results = together([partial(modes.set_mode, "degraded", name, name) for name in "abcdefgh"])
     assert sorted(results) == [False] * 7 + [True]
     assert len(history()) == 1
+
+
+@pytest.mark.parametrize("value", ["normal", "degraded"])
+def test_a_forced_mode_overrides_the_stored_one_and_leaves_it(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.ENV, "RSERVER_MODE", value)
+    other = "degraded" if value == "normal" else "normal"
+    modes.set_mode("degraded", "looking", "ada")
+    if other == "normal":
+        modes.set_mode("normal", "looked", "ada")
+    mode = modes.current()
+    assert (mode.mode, mode.stored, mode.forced, mode.actor) == (value, other, True, "RSERVER_MODE")
+    assert modes.for_health() == value.upper()
+    assert modes.without_effect() == f"RSERVER_MODE={value} is set: the stored mode has no effect as long as it is"
+    monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "")
+    assert (modes.current().mode, modes.current().forced, modes.without_effect()) == (other, False, "")

@@ -37,7 +37,9 @@ def test_the_mode_is_changed_with_its_history(api: Api) -> None:
     assert (status, body["mode"], body["reason"]) == (200, "degraded", "incident 5")
     assert body["actor"].startswith("token ")
     assert modes.current().mode == "degraded"
-    api.post("mode", {"mode": "degraded"})
+    assert (body["stored"], body["forced"]) == ("degraded", False)
+    api.post("mode", {"mode": "degraded", "reason": "again"})
+    assert api.post("mode", {"mode": "normal"})[0] == 400
     assert ModeChange.objects.count() == 1
     assert [change["to_mode"] for change in api.get("mode/history")["items"]] == ["degraded"]
     assert api.post("mode", {"mode": "off"})[0] == 400

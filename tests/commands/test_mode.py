@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
 from alerts import modes
@@ -27,3 +28,9 @@ def test_the_mode_is_changed_once_with_who_and_why() -> None:
     assert mode().endswith("(crash loop)")
     assert mode("normal", "--reason", "fixed") == "now normal"
     assert modes.current().forwards
+
+
+def test_a_forced_mode_is_shown_and_the_stored_one_changed_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "normal")
+    assert mode("degraded", "--reason", "x") == "now degraded"
+    assert mode() == "normal, forced by RSERVER_MODE; stored: degraded"

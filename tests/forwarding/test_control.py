@@ -2,13 +2,17 @@
 
 import threading
 import time
+from contextlib import closing
 
 import pytest
+from django.conf import settings
 
 from alerts import modes
 from destinations import registry
 from destinations.models import Claim, Connection, Destination
+from destinations.sweep import with_work
 from ingest.models import Source
+from rudderproj import db
 from tests.forwarding.workers import eventually, forwarding, limits, run_once
 from tests.forwarding.world import World, make_world
 
@@ -29,6 +33,24 @@ def test_degraded_mode_stops_links_that_are_at_work_and_normal_mode_resumes(worl
         modes.set_mode("normal", "test", "test")
         assert eventually(world.is_settled)
     assert world.report().is_clean
+
+
+def test_a_forced_degraded_mode_rings_nobody_and_sends_nothing_whatever_is_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.append("u", "stored")
+    monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "degraded")
+    with closing(db.connect("test", 5)) as raw:
+        assert with_work(raw) == []
+    run_once(world.destination)
+    assert (world.sink.ids(), modes.current().stored) == ([], "normal")
+    modes.set_mode("degraded", "a loop", "recovery")
+    monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "normal")
+    with closing(db.connect("test", 5)) as raw:
+        assert eventually(lambda: with_work(raw) == [world.destination.pk])
+    with forwarding([world.destination]):
+        assert eventually(world.is_settled)
+    assert world.sink.ids() == ["stored"]
 
 
 @pytest.mark.parametrize("what", ["connection", "destination"])

@@ -14,12 +14,13 @@ from django.utils import timezone
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts import modes
-from alerts.models import Process
+from alerts.models import Mode, Process
 from destinations import tallies
 from destinations.models import Checkpoint, Claim, Delivery, Destination, Health, Lane
 from destinations.models import Connection as Link
 from ingest import tally
 from ingest.models import Event, Source
+from tests.recovery.crashes import came_back
 
 Write = Any
 
@@ -194,6 +195,20 @@ def test_the_age_is_that_of_the_oldest_event_that_is_still_owed(raw: Connection,
         connection=link, lane=1, user_key="u1", state="failed", next_attempt_at=timezone.now(), **held
     )
     assert 500 <= age() < 560
+
+
+def test_restarts_are_those_that_count_and_of_forwarding_the_most(link: Link) -> None:
+    now = timezone.now()
+    Mode.objects.update(since=now - timedelta(hours=1))
+    for role, node in (("forward", "f-1"), ("web", "w-1")):
+        Process.objects.create(role=role, node=node, pid=7, started_at=now, last_seen_at=now)
+    came_back(2, node="f-1")
+    came_back(1, node="f-2")
+    came_back(4, node="w-1", role="web")
+    came_back(3, node="f-1", explained="event m-1")
+    found = status()
+    assert json.dumps(found["recovery"]) == '{"restarts": 2, "threshold": 5, "window_seconds": 300}'
+    assert [(row["node"], row["restarts"]) for row in found["processes"]] == [("f-1", 2), ("w-1", 4)]
 
 
 def test_the_object_has_the_documented_fields(link: Link) -> None:

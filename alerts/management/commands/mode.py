@@ -30,6 +30,8 @@ class Command(BaseCommand):
             return self.show()
         changed = modes.set_mode(options["mode"], options["reason"].strip(), account.name())
         self.stdout.write(f"{'now' if changed else 'already'} {options['mode']}")
+        if note := modes.without_effect():
+            self.stderr.write(note)
         if changed and options["mode"] == modes.NORMAL:
             _ring()
         return None
@@ -37,6 +39,9 @@ class Command(BaseCommand):
     def show(self) -> None:
         """One line: the mode, since when, by whom and why."""
         mode = modes.current()
+        if mode.forced:
+            self.stdout.write(f"{mode.mode}, {mode.reason}; stored: {mode.stored}")
+            return
         parts = [f"by {mode.actor}" if mode.actor else "", f"({mode.reason})" if mode.reason else ""]
         self.stdout.write(" ".join([mode.mode, f"since {mode.since:%Y-%m-%dT%H:%M:%SZ}", *filter(None, parts)]))
 
