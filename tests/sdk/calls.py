@@ -44,12 +44,13 @@ def expected() -> dict[str, list[Call]]:
 
 
 def arrived(event: Mapping[str, Any]) -> Call:
-    """A delivered event as the call that made it: SDKs differ in where they keep an identify's traits."""
+    """A delivered event as the call that made it: SDKs differ in where they keep things."""
     found = {
         name: event[name] for name in ("userId", "groupId", "category", "name", "event", "previousId") if name in event
     }
     if event["type"] in {"identify", "group"}:
         found["traits"] = event.get("traits") or event["context"]["traits"]
     elif event["type"] != "alias":
-        found["properties"] = event["properties"]
+        copied = {name: found.get(name) for name in ("category", "name")}  # Segment repeats them among the properties
+        found["properties"] = {k: v for k, v in event["properties"].items() if copied.get(k) != v}
     return event["type"], found

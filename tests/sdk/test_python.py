@@ -1,10 +1,11 @@
-"""rudder-sdk-python."""
+"""rudder-sdk-python and segment-analytics-python."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rudderstack.analytics.client import Client  # type: ignore[import-untyped]
+from rudderstack.analytics.client import Client as RudderClient  # type: ignore[import-untyped]
+from segment.analytics.client import Client as SegmentClient  # type: ignore[import-untyped]
 
 from tests.e2e.sink import Sink
 from tests.e2e.stack import WRITE_KEY, Stack
@@ -22,14 +23,14 @@ PARAMETERS = {
 }
 
 
-@pytest.fixture
-def client(stack: Stack) -> Iterator[Client]:
-    found = Client(WRITE_KEY, host=f"http://127.0.0.1:{stack.web_port}")
+@pytest.fixture(params=[RudderClient, SegmentClient], ids=["rudderstack", "segment"])
+def client(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Any]:
+    found = request.param(WRITE_KEY, host=f"http://127.0.0.1:{stack.web_port}")
     yield found
     found.join()
 
 
-def send(client: Client, kind: str, message: dict[str, Any]) -> None:
+def send(client: Any, kind: str, message: dict[str, Any]) -> None:
     accepted, _ = getattr(client, kind)(*(message[name] for name in PARAMETERS[kind]))
     assert accepted
 
@@ -43,7 +44,7 @@ def assert_all_arrived(sink: Sink) -> None:
     assert {delivered.body["context"]["library"]["name"] for delivered in sink.deliveries} == {"analytics-python"}
 
 
-def test_every_call_arrives_once_and_in_order_with_its_content(client: Client, sink: Sink) -> None:
+def test_every_call_arrives_once_and_in_order_with_its_content(client: Any, sink: Sink) -> None:
     for round_ in calls.rounds():
         for kind, message in round_:
             send(client, kind, message)
@@ -52,7 +53,7 @@ def test_every_call_arrives_once_and_in_order_with_its_content(client: Client, s
     assert_all_arrived(sink)
 
 
-def test_nothing_is_lost_while_the_server_is_away(client: Client, stack: Stack, sink: Sink) -> None:
+def test_nothing_is_lost_while_the_server_is_away(client: Any, stack: Stack, sink: Sink) -> None:
     everything = list(calls.rounds())
     for number, round_ in enumerate(everything):
         if number == len(everything) // 3:
@@ -66,7 +67,7 @@ def test_nothing_is_lost_while_the_server_is_away(client: Client, stack: Stack, 
     assert_all_arrived(sink)
 
 
-def test_a_message_sent_twice_is_delivered_once(client: Client, sink: Sink) -> None:
+def test_a_message_sent_twice_is_delivered_once(client: Any, sink: Sink) -> None:
     for message_id in ("m1", "m1", "m2"):
         client.track("ada", "Paid", message_id=message_id)
         client.flush()
