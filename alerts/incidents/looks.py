@@ -34,16 +34,15 @@ def mode() -> dict[str, Finding | None]:
     now = modes.current()
     if now.forwards:
         return {}
-    change = ModeChange.objects.filter(to_mode=now.mode).order_by("-id").first()
+    to_do = f"Unset {modes.FORCED_BY}: the stored mode is {now.stored}." if now.forced else KINDS[MODE].to_do
     details = {
         "what": "Events are accepted and stored; nothing is forwarded.",
-        "since": _time(now.since),
-        "by": now.actor or "the environment (RSERVER_MODE)",
+        **({} if now.forced else _change(now)),
+        "by": now.actor,
         "reason": now.reason,
-        "restarts": len(change.crashes) if change and change.crashes else None,
         **_last_crash(),
         "waiting_events": facts.waiting_events(),
-        "what_to_do": KINDS[MODE].to_do,
+        "what_to_do": to_do,
         "link": links.admin("alerts/mode/"),
     }
     because = f": {now.reason}" if now.reason else ""
@@ -83,6 +82,12 @@ def missing(now: float | None = None, attendance: Attendance = _attendance) -> d
         f"{MISSING}:{role}": None if role in crashing else Finding("critical", _absent(role), _absence(role, seconds))
         for role, seconds in late.items()
     }
+
+
+def _change(now: modes.CurrentMode) -> dict[str, Any]:
+    """Since when the mode is so, and how many restarts led there."""
+    change = ModeChange.objects.filter(to_mode=now.mode).order_by("-id").first()
+    return {"since": _time(now.since), "restarts": len(change.crashes) if change and change.crashes else None}
 
 
 def _leads_to_degraded() -> bool:

@@ -33,6 +33,18 @@ def test_degraded_mode_tells_who_why_the_restarts_and_the_last_crash() -> None:
     assert finding.details["crash"].endswith(f"/admin/alerts/crash/{crash.pk}/change/")
 
 
+def test_a_forced_mode_tells_what_forces_it(settings: Any) -> None:
+    settings.ENV = settings.ENV | {"RSERVER_MODE": "degraded"}
+    finding = looks.mode()["degraded_mode"]
+    assert finding is not None
+    assert "since" not in finding.details
+    assert (finding.details["by"], finding.details["reason"]) == ("RSERVER_MODE", "forced by RSERVER_MODE")
+    assert finding.details["what_to_do"] == "Unset RSERVER_MODE: the stored mode is normal."
+    settings.ENV = settings.ENV | {"RSERVER_MODE": "normal"}
+    modes.set_mode("degraded", "why", "ada")
+    assert looks.mode() == {}
+
+
 def test_a_crash_while_degraded_updates_the_incident_and_opens_none() -> None:
     modes.set_mode("degraded", "why", "recovery")
     checks.run(due_only=False)
