@@ -21,7 +21,8 @@ log = structlog.get_logger(__name__)
 
 # The pool is forked in the first moments: better without threads that hold something.
 QUIET_SECONDS = 2.0
-ROUND_SECONDS = 1.0
+CHECKS_SECONDS = 1.0
+DATABASE_SECONDS = 2.0
 UNASKED_SECONDS = 2.0  # what nobody rang for: retries, and what another process wrote
 
 _due = threading.Event()
@@ -31,8 +32,12 @@ def start() -> None:
     """Watch from now on."""
     bell.answer_with(_due.set)
     minder = away.Minder()
-    for name, work in (("checks", make_checks), ("notifications", _send), ("database", minder.look)):
-        threading.Thread(target=_for_ever, args=(work,), name=f"watch-{name}", daemon=True).start()
+    for name, work, rest in (
+        ("checks", make_checks, lambda: time.sleep(CHECKS_SECONDS)),
+        ("notifications", _send, lambda: _due.wait(UNASKED_SECONDS)),
+        ("database", minder.look, lambda: time.sleep(DATABASE_SECONDS)),
+    ):
+        threading.Thread(target=_for_ever, args=(work, rest), name=f"watch-{name}", daemon=True).start()
 
 
 def make_checks() -> None:
@@ -49,7 +54,7 @@ def _send() -> None:
     deliver.send_due()
 
 
-def _for_ever(work: Callable[[], None]) -> None:
+def _for_ever(work: Callable[[], None], rest: Callable[[], object]) -> None:
     time.sleep(QUIET_SECONDS)
     while True:
         try:
@@ -58,7 +63,4 @@ def _for_ever(work: Callable[[], None]) -> None:
             log.info("watch.no_database", part=threading.current_thread().name, error=str(error).strip())
         except Exception:
             log.exception("watch.failed", part=threading.current_thread().name)
-        if work is _send:
-            _due.wait(UNASKED_SECONDS)
-        else:
-            time.sleep(ROUND_SECONDS)
+        rest()
