@@ -81,7 +81,12 @@ VARIABLES = (
     Variable("FLOWER_USER", "admin", v.text, "login of Flower"),
     Variable("FLOWER_PASSWORD", "", v.text, "password of Flower", True),
     Variable("DATA_DIR", ".data", v.text, "where `make run` keeps databases, logs and generated secrets"),
-    Variable("NODE_ID", "", v.text, "identity of this process; empty: host name and process id"),
+    Variable(
+        "NODE_ID",
+        "",
+        v.text,
+        "who this process is, across its restarts and unique among the living; empty: host, role and a number",
+    ),
     Variable("LOG_LEVEL", "INFO", v.choice("DEBUG", "INFO", "WARNING", "ERROR"), "least severe log line written"),
     Variable("INBOX_ENABLED", "0", v.switch, "serve `/inbox/`, which shows delivered events to anyone: local use only"),
     Variable(
