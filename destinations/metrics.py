@@ -4,6 +4,7 @@ Figures of events come from the last sample (destinations.history), so that scra
 never need more queries for more destinations.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from alerts import modes, processes, recovery
 from alerts.models import Process
 from destinations import history
-from destinations.models import Destination, Health
+from destinations.models import Destination, Health, Suspect
 from ingest.models import Source
 from rudderproj import horizon, metrics
 from rudderproj.metrics import Definition, Rows
@@ -48,7 +49,18 @@ DEFINITIONS = (
         _OF_DESTINATION,
     ),
     Definition("rudderproj_destination_enabled", "gauge", "0 when an operator switched it off", _OF_DESTINATION),
-    Definition("rudderproj_destination_held", "gauge", "1 while it is stopped for 401, 403 or 410", _OF_DESTINATION),
+    Definition(
+        "rudderproj_destination_held",
+        "gauge",
+        "1 while it is stopped: for 401, 403 or 410, or because it killed workers",
+        _OF_DESTINATION,
+    ),
+    Definition(
+        "rudderproj_suspects",
+        "gauge",
+        "its events and links that were in flight when a worker died and are not tried alone yet",
+        _OF_DESTINATION,
+    ),
     Definition("rudderproj_destination_paused", "gauge", "1 while an operator has paused it", _OF_DESTINATION),
     Definition("rudderproj_breaker_state", "gauge", "0 closed, 1 half open (probing), 2 open", _OF_DESTINATION),
     Definition("rudderproj_breaker_open_seconds", "gauge", "since when the breaker is not closed", _OF_DESTINATION),
@@ -125,12 +137,14 @@ def _events(snapshot: history.Snapshot, sources: dict[int, str], destinations: d
 def _destinations(rows: list[Destination], snapshot: history.Snapshot) -> dict[str, Rows]:
     figures = snapshot.by_destination()
     names = {row.pk: row.name for row in rows}
+    suspects = Counter(Suspect.objects.filter(state=Suspect.State.OPEN).values_list("destination_id", flat=True))
     values: dict[str, dict[int, float]] = {
         "rudderproj_oldest_event_age_seconds": {
             row.pk: figures[row.pk].oldest_age_seconds if row.pk in figures else 0.0 for row in rows
         },
         "rudderproj_destination_enabled": {row.pk: row.enabled for row in rows},
         "rudderproj_destination_held": {row.pk: row.health.state == Health.State.HELD for row in rows},
+        "rudderproj_suspects": {row.pk: suspects.get(row.pk, 0) for row in rows},
         "rudderproj_destination_paused": {row.pk: row.health.state == Health.State.PAUSED for row in rows},
         "rudderproj_breaker_state": {row.pk: BREAKER[Health.Breaker(row.health.breaker)] for row in rows},
         "rudderproj_breaker_open_seconds": {row.pk: _age(row.health.opened_at) for row in rows},

@@ -50,7 +50,7 @@ class Health(models.Model):
 
     class State(models.TextChoices):
         OK = "ok"
-        HELD = "held"  # 401, 403 or 410 for several users: events stay pending until an operator acts
+        HELD = "held"  # refused several users, or killed workers: events stay pending until an operator acts
         PAUSED = "paused"  # stopped by an operator: events stay pending
 
     class Breaker(models.TextChoices):

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from alerts import modes
+
 # Of suspect `s`: its connection is on, and its replay runs. Otherwise its lane is not worked on anyhow.
 MAY_BE_SENT = """(
     NOT EXISTS (SELECT FROM destinations_gap g WHERE g.connection_id = s.connection_id AND g.to_xid IS NULL)
     AND (s.replay = 0 OR s.replay IN (SELECT id FROM destinations_replay WHERE state = 'running'))
 )"""
 
-# Suspects `s` whose destination `h` may be sent to, if only a probe.
+# Suspects `s` whose destination `h` may be sent to, if only a probe. %(forced)s: the mode that is forced, if one is.
 EXAMINABLE = f"""
 destinations_suspect s JOIN destinations_health h ON h.destination_id = s.destination_id
 WHERE s.state = 'open' AND h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now())
-  AND (SELECT mode FROM alerts_mode) = 'normal' AND {MAY_BE_SENT}
+  AND coalesce(nullif(%(forced)s, ''), (SELECT mode FROM alerts_mode)) = 'normal' AND {MAY_BE_SENT}
 """
 
 # Lane `l` is nobody's but an examination's.
@@ -60,14 +62,14 @@ class LinkSuspect:
 def destinations(raw: Connection) -> list[int]:
     """Those with suspects that may be looked into. Raises psycopg2.Error."""
     with raw.cursor() as cursor:
-        cursor.execute(_DESTINATIONS)
+        cursor.execute(_DESTINATIONS, {"forced": modes.forced()})
         return [row[0] for row in cursor.fetchall()]
 
 
 def is_one_free(raw: Connection) -> bool:
     """Whether a suspect may be looked into that nobody works on: then no process should take on anything else."""
     with raw.cursor() as cursor:
-        cursor.execute(_IS_ONE_FREE)
+        cursor.execute(_IS_ONE_FREE, {"forced": modes.forced()})
         row = cursor.fetchone()
         return bool(row and row[0])
 

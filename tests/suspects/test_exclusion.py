@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -123,12 +124,16 @@ def test_a_failed_row_is_tried_alone_as_well(world: World) -> None:
     assert states() == {"a0": "cleared", "a1": "cleared"}
 
 
-@pytest.mark.parametrize("stop", ["paused", "held", "degraded", "breaker", "switched off"])
-def test_suspects_wait_while_nothing_may_be_sent(world: World, raw: Connection, stop: str) -> None:
+@pytest.mark.parametrize("stop", ["paused", "held", "degraded", "forced", "breaker", "switched off"])
+def test_suspects_wait_while_nothing_may_be_sent(
+    world: World, raw: Connection, stop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.append("a", "a0")
     crash(entry(world, "a0"))
     if stop == "degraded":
         modes.set_mode(Mode.Value.DEGRADED, "test", "test")
+    elif stop == "forced":
+        monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "degraded")
     elif stop == "breaker":
         with connection.cursor() as cursor:
             cursor.execute("UPDATE destinations_health SET breaker = 'open', probe_at = now() + interval '1 hour'")
@@ -139,6 +144,17 @@ def test_suspects_wait_while_nothing_may_be_sent(world: World, raw: Connection, 
     assert looking.destinations(raw) == []
     work(world)
     assert (world.sink.ids(), states()) == ([], {"a0": "open"})
+
+
+def test_a_mode_that_is_forced_upon_a_degraded_deployment_lets_suspects_be_tried(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.append("a", "a0")
+    crash(entry(world, "a0"))
+    modes.set_mode(Mode.Value.DEGRADED, "test", "test")
+    monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "normal")
+    work(world)
+    assert (world.sink.ids(), states()) == (["a0"], {"a0": "cleared"})
 
 
 def test_the_only_event_there_is_closes_an_open_breaker(world: World) -> None:
