@@ -24,4 +24,6 @@ def register() -> None:
     upkeep.register(keeping.chore())
     if settings.ENV["SENTRY_DSN"]:
         upkeep.register(telling.chore())
+    # A pod's name never comes back. Of who was killed with its whole machine nobody notes an end.
+    upkeep.register(Pruning("alerts_life", "started_at", keep).chore("lives_pruned"))
     upkeep.register(Pruning("alerts_process", "last_seen_at", GONE_SECONDS).chore("processes_pruned"))
