@@ -100,6 +100,7 @@ def test_both_are_sent_in_order_when_the_provider_was_down_meanwhile(pager: Chan
 
 
 def test_of_many_senders_at_once_each_notification_is_sent_by_one(pager: Channel, pagerduty: PagerDuty) -> None:
+    pagerduty.seconds = 0.3
     for number in range(20):
         open_one(f"k{number}")
     together([deliver.send_due] * 4)

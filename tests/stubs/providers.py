@@ -46,6 +46,7 @@ class Provider:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.failure: Failure | None = None
+        self.seconds = 0.0  # that an answer takes
         self._changed = threading.Condition()
         provider = self
 
@@ -57,6 +58,7 @@ class Provider:
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 status, extra, answer = provider.answer(self.path, headers, raw)
+                time.sleep(provider.seconds)
                 content = json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in extra.items():
