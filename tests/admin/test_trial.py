@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from destinations import actions, trial
+from destinations import actions, tasks, trial
 from destinations.models import Delivery, Destination, Health, Trial
 
 SECRET = "s3cret-value"
@@ -112,6 +112,10 @@ def test_what_cannot_be_sent_is_told(client: Client, hook: Destination, settings
     trial.run(Trial.objects.get().pk)
     assert Trial.objects.get().reason in client.get(page).content.decode()
     assert "127.0.0.1" in Trial.objects.get().reason
+
+
+def test_the_task_is_called_as_it_is_asked_for() -> None:
+    assert tasks.send_test_event.name == trial.TASK
 
 
 def test_only_the_last_few_are_kept(client: Client, hook: Destination) -> None:
