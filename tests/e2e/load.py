@@ -6,17 +6,28 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any, Protocol
 
-from tests.e2e.stack import Stack
+from tests.e2e.http import Answer
 
 PAUSE_SECONDS = 0.05
 
 
-class Load:
-    """Users who send numbered events until stopped. `accepted` lists, per user, the numbers answered 200 in order."""
+class Sendable(Protocol):
+    """What events can be posted to."""
 
-    def __init__(self, stack: Stack, users: int) -> None:
+    def post(self, path: str, value: Any) -> Answer: ...
+
+
+class Load:
+    """Users who send numbered events until stopped.
+
+    `accepted` lists, per user, the numbers answered 200 in order; `refused` counts other answers and none.
+    """
+
+    def __init__(self, stack: Sendable, users: int) -> None:
         self._stack = stack
+        self.refused = 0
         self._stopping = threading.Event()
         self._run = uuid.uuid4().hex[:8]  # the log may remember what another test sent
         self.accepted: dict[str, list[int]] = {f"user-{number}": [] for number in range(users)}
@@ -32,6 +43,7 @@ class Load:
                 "properties": {"n": number},
             }
             while not self._is_accepted(event):
+                self.refused += 1
                 time.sleep(PAUSE_SECONDS)
             self.accepted[user].append(number)
             number += 1
@@ -65,7 +77,7 @@ class Load:
 
 
 @contextlib.contextmanager
-def sending(stack: Stack, users: int) -> Iterator[Load]:
+def sending(stack: Sendable, users: int) -> Iterator[Load]:
     """Load until the end of the block."""
     load = Load(stack, users)
     load.start()

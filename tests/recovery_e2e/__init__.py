@@ -1,0 +1,1 @@
+"""Degraded mode and everything around it on `make run` itself, with processes that really die."""

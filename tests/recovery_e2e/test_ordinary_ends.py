@@ -1,0 +1,108 @@
+"""What happens to healthy processes every day counts nothing, and loses nothing."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from rudderproj.stack import processes
+from tests.e2e.load import sending
+from tests.e2e.sink import Sink
+from tests.recovery_e2e.deployment import ROLES, Deployment, frozen
+from tests.recovery_e2e.test_crash_loops import assert_all_arrived_in_order
+from tests.services import ROOT
+from tests.stack.harness import eventually
+
+pytestmark = pytest.mark.slow
+ROUNDS = 10
+
+
+def assert_nothing_crashed(deployment: Deployment) -> None:
+    assert deployment.query("SELECT role, node, summary FROM alerts_crash") == []
+    assert deployment.mode() == "normal"
+    assert (deployment.pagerduty.triggers("crash_loop"), deployment.pagerduty.triggers("degraded_mode")) == ([], [])
+
+
+def test_ten_rolling_restarts_of_everything_count_nothing(deployment: Deployment, sink: Sink) -> None:
+    with sending(deployment, 4) as load:
+        for number in range(ROUNDS):
+            before = deployment.lives()
+            assert set(before) == set(ROLES)
+            for role in ROLES:
+                # An orchestrator asks the guard; whoever looks at `status` asks the process.
+                if number % 2:
+                    deployment.kill(role, signal.SIGTERM)
+                else:
+                    os.kill(before[role], signal.SIGTERM)
+            eventually(functools.partial(_all_anew, deployment, before))
+        load.wait(20)
+    assert_all_arrived_in_order(load, sink)
+    assert len(sink.deliveries) == load.count, "a stop in order leaves nothing to repeat"
+    assert_nothing_crashed(deployment)
+
+
+def _all_anew(deployment: Deployment, before: dict[str, int]) -> bool:
+    """Whether each role has begun another life, and its process is there."""
+    now = deployment.lives()
+    if set(now) != set(ROLES) or any(now[role] == before[role] for role in ROLES):
+        return False
+    try:
+        return all(psutil.Process(pid).children() for pid in now.values())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _are(children: Callable[[], list[psutil.Process]], wanted: range) -> bool:
+    return len(children()) in wanted
+
+
+def test_scaling_up_and_down_under_load_counts_nothing(deployment: Deployment, sink: Sink) -> None:
+    children = deployment.main("forward").children
+    control = [sys.executable, "-m", "celery", "-A", "rudderproj", "control", "--timeout", "5"]
+
+    def scale(most: int, least: int) -> None:
+        subprocess.run(
+            [*control, "autoscale", str(most), str(least)],
+            cwd=ROOT,
+            env=deployment.environ | deployment.saved,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    with sending(deployment, 4) as load:
+        for most, least in ((4, 4), (4, 1), (3, 3), (4, 1)):
+            scale(most, least)
+            wanted = range(least, most + 1) if least > 1 else range(1, most)
+            eventually(functools.partial(_are, children, wanted))
+            load.wait(20)
+    assert_all_arrived_in_order(load, sink)
+    assert len(sink.deliveries) == load.count
+    assert_nothing_crashed(deployment)
+
+
+def test_crashes_and_stops_while_the_database_is_away_count_as_what_they_were(
+    deployment: Deployment, sink: Sink
+) -> None:
+    supervisor, postgres = deployment.pid(processes.SUPERVISOR), deployment.pid(processes.POSTGRES)
+    lives = deployment.lives()
+    with sending(deployment, 4) as load:
+        load.wait(20)
+        with frozen(supervisor):
+            os.kill(postgres, signal.SIGKILL)
+            processes.wait_gone([postgres], 30)
+            deployment.kill("alerts")
+            os.kill(lives["forward"], signal.SIGTERM)
+            os.kill(lives["beat"], signal.SIGTERM)
+            gone = [lives[role] for role in ("alerts", "forward", "beat")]
+            eventually(lambda: not any(processes.start_token(pid) for pid in gone))
+        eventually(lambda: set(deployment.lives()) == set(ROLES))
+        load.wait(20)
+    assert_all_arrived_in_order(load, sink)
+    eventually(lambda: deployment.counted() == 1)
+    assert deployment.query("SELECT role, signal FROM alerts_crash") == [("alerts", "SIGKILL")]
+    assert deployment.mode() == "normal"
