@@ -38,7 +38,17 @@ PLANTED = (PASSWORD, TOKEN, QUERY, PATH, SIGNING, BASIC, "canary-basic-8", "cana
 
 SUCCEED = ["200", "204"]
 FAIL = ["400", "401", "403", "404", "410", "429", "500", "hangs", "garbage", "cut", "redirects"]
-API = ("status", "sources", "destinations", "connections", "events", "deliveries", "dead-letters", "rejected-events")
+API = (
+    "status",
+    "sources",
+    "destinations",
+    "connections",
+    "events",
+    "deliveries",
+    "dead-letters",
+    "rejected-events",
+    "crashes",
+)
 COMMANDS = (
     ("status", "--json"),
     ("status",),
@@ -46,6 +56,7 @@ COMMANDS = (
     ("trace", "400-0"),
     ("destination", "list"),
     ("rotate-secrets", "--check"),
+    ("crashreport",),
 )
 UNREACHED = ["refused", "unresolved", "forbidden"]
 WAYS = [*SUCCEED, *FAIL, *UNREACHED]
