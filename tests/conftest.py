@@ -10,6 +10,7 @@ from django.db import connection
 
 from ingest import log
 from ingest.config import sources
+from tests import flush
 
 SINGLE_ROWS = """
 INSERT INTO ingest_configversion (id, version) VALUES (1, 1) ON CONFLICT DO NOTHING;
@@ -19,6 +20,8 @@ INSERT INTO alerts_mode (id, mode, since, reason, actor) VALUES (1, 'normal', no
 
 # What makes guessing passwords slow makes tests with logins slow: a third of the fast ones' time.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+
+flush.install()
 
 # Timing is measured in benchmarks: a busy machine must not fail a property.
 hypothesis.settings.register_profile(

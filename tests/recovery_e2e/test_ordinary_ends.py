@@ -59,24 +59,21 @@ def _all_anew(deployment: Deployment, before: dict[str, int]) -> bool:
 def test_scaling_up_and_down_under_load_counts_nothing(deployment: Deployment, sink: Sink) -> None:
     children = deployment.main("forward").children
     control = [sys.executable, "-m", "celery", "-A", "rudderproj", "control", "--timeout", "5"]
+    environ = deployment.environ | deployment.saved
 
-    def scale(most: int, least: int) -> None:
-        subprocess.run(
-            [*control, "autoscale", str(most), str(least)],
-            cwd=ROOT,
-            env=deployment.environ | deployment.saved,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+    def is_scaled(number: int) -> bool:
+        """Ask for so many processes; a worker gives up none that is busy."""
+        command = [*control, "autoscale", str(number), str(number)]
+        subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+        return len(children()) == number
 
     for _ in range(2):
         with sending(deployment, 4) as load:
             load.wait(20)
-            scale(4, 4)
-            eventually(lambda: len(children()) == 4)
+            eventually(lambda: is_scaled(4))
             load.wait(20)
-            scale(4, 1)  # at once if it can, else when there is less to do
-        eventually(lambda: len(children()) < 4)
+            eventually(lambda: is_scaled(3))
+        eventually(lambda: is_scaled(1))
         assert_all_arrived_in_order(load, sink)
         assert len(sink.deliveries) == load.count
         sink.deliveries.clear()
