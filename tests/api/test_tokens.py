@@ -2,6 +2,7 @@
 
 import io
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -136,7 +137,7 @@ def test_every_operation_needs_a_scope_of_its_own(allowed: Callable[..., Api]) -
     for pattern in operations:
         view = pattern.callback.view_class  # type: ignore[attr-defined]
         path = re.sub("<int:[a-z]+>", "1", str(pattern.pattern)).removeprefix("api/v1/")
-        path = path.replace("<str:place>", "1-1-1-1").replace("<uuid:pk>", "0" * 32)
+        path = path.replace("<str:place>", "1-1-1-1").replace("<uuid:pk>", str(uuid.UUID(int=0)))
         methods = [name.upper() for name in ("get", "post", "patch", "put", "delete") if hasattr(view, name)]
         assert set(methods) == set(view.scopes), path
         for method in methods:
