@@ -20,7 +20,10 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUES
 
 
 async def send(config: Mapping[str, Any], message: Message, allow: list[str], timeout_seconds: float) -> Sent:
-    """Send to every URL; not accepted if one of them did not take it. `allow`: networks as in EGRESS_ALLOW."""
+    """Send to every URL; accepted once one of them took it: to try again would repeat it there.
+
+    `allow`: networks as in EGRESS_ALLOW.
+    """
     title = f"{'Resolved: ' if message.is_over else ''}{message.source}: {message.summary}"
     order = {
         "urls": list(config["urls"]),
@@ -46,7 +49,10 @@ async def send(config: Mapping[str, Any], message: Message, allow: list[str], ti
         answer = json.loads(output)
     except ValueError:
         return Sent(False, f"Apprise ended with exit code {process.returncode}")
-    return Sent(bool(answer["accepted"]), words.one_line(answer["said"]), bool(answer["is_final"]))
+    complaint = words.one_line(answer["complaint"])
+    if answer["accepted"]:
+        return Sent(True, "accepted", beside=complaint)
+    return Sent(False, complaint, bool(answer["is_final"]))
 
 
 def _root() -> str:

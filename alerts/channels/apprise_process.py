@@ -54,16 +54,12 @@ def main() -> None:
     apprise.logger.setLevel(logging.WARNING)
     known = apprise.Apprise(asset=apprise.AppriseAsset(secure_logging=True, app_id="rudderproj"))
     unknown = [url for url in order["urls"] if not known.add(url)]
-    result = known.notify(order["body"], order["title"], order["type"])
-    accepted = result.status == apprise.AppriseResultStatus.SUCCESS
+    status = known.notify(order["body"], order["title"], order["type"]).status
+    accepted = status in (apprise.AppriseResultStatus.SUCCESS, apprise.AppriseResultStatus.PARTIAL)
     lines = [line for line in said.getvalue().splitlines() if line]
+    complaint = lines[-1] if lines else "" if accepted else "not accepted"
     json.dump(
-        {
-            "accepted": accepted and not unknown,
-            "said": "accepted" if accepted and not unknown else (lines or ["not accepted"])[-1],
-            "is_final": bool(unknown),
-        },
-        sys.stdout,
+        {"accepted": accepted, "complaint": complaint, "is_final": len(unknown) == len(order["urls"])}, sys.stdout
     )
 
 

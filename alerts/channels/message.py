@@ -54,3 +54,4 @@ class Sent(NamedTuple):
     answer: str  # one line for people, secrets masked
     is_final: bool = False
     retry_after: float | None = None
+    beside: str = ""  # it was accepted, but not by every address of the channel: who did not, and why

@@ -59,7 +59,7 @@ async def _send(clients: Mapping[bool, HttpClient], address: Address, message: M
     try:
         if address.provider == "apprise":
             sent = await apprise_channel.send(address.config, message, settings.ENV["EGRESS_ALLOW"], APPRISE_SECONDS)
-            return sent._replace(answer=mask(sent.answer))
+            return sent._replace(answer=mask(sent.answer), beside=mask(sent.beside))
         module, url = _BY_HTTP[address.provider]
         request = module.prepare(address.config, message, settings.ENV[url])
     except (KeyError, ValueError, TypeError) as error:
@@ -88,8 +88,9 @@ def _in_words(answer: Answer) -> str:
 
 
 def _secrets(config: Mapping[str, Any]) -> list[str]:
-    """What of a configuration must not be shown: all of it, whole addresses and their parts."""
-    texts = [str(part) for value in config.values() for part in (value if isinstance(value, list) else [value])]
+    """What of a configuration must not be shown: keys, and Apprise's URLs, whole and in their parts."""
+    hidden = [value for name, value in config.items() if name != "url"]
+    texts = [str(part) for value in hidden for part in (value if isinstance(value, list) else [value])]
     parts = [part for text in texts for part in text.replace("@", "/").replace(":", "/").split("/")]
     return [text for text in {*texts, *parts} if len(text) >= 8]
 

@@ -81,8 +81,8 @@ def _settle(raw: Connection, one: Claimed, address: Address, sent: Sent) -> None
     outcome = "accepted" if sent.accepted else "refused" if sent.is_final else "retry"
     metrics.NOTIFICATION_ATTEMPTS.add(1, address.provider, outcome)
     if sent.accepted:
-        owed.accepted(raw, one)
-        log.info("notification.sent", **named)
+        owed.accepted(raw, one, sent.beside)
+        log.info("notification.sent", **named, **({"beside": sent.beside} if sent.beside else {}))
     else:
         delay = sending.delay_seconds(one.attempts, sent)
         owed.refused(raw, one, sent.answer, delay)

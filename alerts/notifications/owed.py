@@ -38,7 +38,7 @@ FROM alerts_channel c WHERE c.id = n.channel_id AND NOT c.enabled AND n.next_att
 """
 # Only by who holds the claim: attempts tell.
 _ACCEPTED = """
-UPDATE alerts_notification SET sent_at = now(), next_attempt_at = NULL, last_error = ''
+UPDATE alerts_notification SET sent_at = now(), next_attempt_at = NULL, last_error = %(beside)s
 WHERE id = %(id)s AND attempts = %(attempts)s AND sent_at IS NULL
 """
 _REFUSED = """
@@ -73,10 +73,10 @@ def claim(raw: Connection) -> list[Claimed]:
         return [Claimed(*row) for row in cursor.fetchall()]
 
 
-def accepted(raw: Connection, claimed: Claimed) -> bool:
-    """It has arrived; False when the claim was somebody else's by then."""
+def accepted(raw: Connection, claimed: Claimed, beside: str = "") -> bool:
+    """It has arrived, `beside`: not at every address; False when the claim was somebody else's by then."""
     with raw.cursor() as cursor:
-        cursor.execute(_ACCEPTED, {"id": claimed.id, "attempts": claimed.attempts})
+        cursor.execute(_ACCEPTED, {"id": claimed.id, "attempts": claimed.attempts, "beside": beside})
         return bool(cursor.rowcount)
 
 

@@ -13,9 +13,13 @@ from typing import Any
 
 import pytest
 
+from alerts import incidents
 from alerts.channels import apprise_channel, sending
 from alerts.channels.message import RESOLVE, TRIGGER, Message, Sent
 from alerts.channels.sending import Address
+from alerts.models import Channel, Notification
+from alerts.notifications import deliver
+from tests.race import together
 from tests.services import ROOT
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
@@ -82,10 +86,18 @@ def test_a_trigger_and_a_resolve_arrive_as_text(hook: Hook) -> None:
     assert (resolve["title"], resolve["type"]) == ("Resolved: prod: web: +3 events", "success")
 
 
-def test_all_urls_must_take_it(hook: Hook) -> None:
-    good = f"json://127.0.0.1:{hook.server_port}/"
-    assert not send(good, "json://127.0.0.1:1/").accepted
-    assert len(hook.bodies) == 1
+def test_what_one_url_took_is_not_repeated_there_for_another_that_did_not(
+    hook: Hook, committed: None, settings: Any
+) -> None:
+    settings.ENV = settings.ENV | {"EGRESS_ALLOW": LOOPBACK}
+    urls = [f"json://127.0.0.1:{hook.server_port}/", "json://127.0.0.1:1/", "nonsense://x"]
+    Channel.objects.create(name="team", provider="apprise", config={"urls": urls})
+    incidents.report(kind="difference", key="k", severity="error", summary="s", details={})
+    assert together([deliver.send_due]) == [1]
+    row = Notification.objects.get()
+    assert (row.next_attempt_at, len(hook.bodies)) == (None, 1)
+    assert row.sent_at is not None
+    assert row.last_error.endswith("sending JSON notification to ***.")
 
 
 def test_a_refusal_is_said(hook: Hook) -> None:
