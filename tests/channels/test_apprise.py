@@ -22,6 +22,8 @@ from alerts.notifications import deliver
 from tests.race import together
 from tests.services import ROOT
 
+pytestmark = pytest.mark.slow
+
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 

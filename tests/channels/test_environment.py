@@ -51,6 +51,7 @@ def test_what_cannot_alert_is_refused(environ: dict[str, str], problem: str) -> 
     assert str(caught.value) == problem
 
 
+@pytest.mark.slow
 def test_a_worker_does_not_start_with_an_unknown_provider(process_env: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "rudderproj", "worker", "-Q", "alerts"],

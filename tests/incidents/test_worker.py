@@ -13,6 +13,8 @@ from tests.services import ROOT
 from tests.stack.harness import eventually
 from tests.stubs import providers
 
+pytestmark = pytest.mark.slow
+
 FORWARDING = """
 import sys
 from rudderproj.celery import app
@@ -24,7 +26,6 @@ print(found)
 """
 
 
-@pytest.mark.slow
 def test_without_a_broker_the_mode_is_told_and_its_end(
     committed: None, process_env: dict[str, str], tmp_path: Path
 ) -> None:
