@@ -56,7 +56,7 @@ app.conf.update(
         "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 2, "queue": FORWARD_QUEUE}},
         "upkeep": {"task": "ingest.upkeep", "schedule": 10.0, "options": {"expires": 20, "queue": ALERTS_QUEUE}},
         "sample": {"task": "destinations.sample", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},
-        "check": {"task": "alerts.check", "schedule": 5.0, "options": {"expires": 5, "queue": ALERTS_QUEUE}},
+        "check": {"task": "alerts.check", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},
     },
 )
 app.autodiscover_tasks(["ingest", "destinations", "alerts"])

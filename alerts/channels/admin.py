@@ -13,6 +13,7 @@ from alerts.channels import trial
 from alerts.channels.form import ChannelForm, form_for, names
 from alerts.channels.sending import Address
 from alerts.models import Channel, Notification
+from alerts.notifications import bell
 from rudderproj.admin_buttons import Button, ButtonAdmin
 from rudderproj.admin_parts import label
 from rudderproj.secrets_field import reason_unreadable
@@ -92,6 +93,11 @@ class ChannelAdmin(ButtonAdmin):
                 "notifications": sent[:SHOWN_NOTIFICATIONS],
             }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.try_again():
+            bell.ring()
 
     def buttons(self, request: HttpRequest, row: Channel) -> list[Button]:
         return [Button("send-test", "Send test", "send", "primary")]

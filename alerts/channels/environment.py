@@ -55,3 +55,4 @@ def mirror() -> None:
             log.warning("channel.name_taken", channel=row.name)
         elif not is_new and (row.config != config or not row.enabled):
             Channel.objects.filter(pk=row.pk, from_environment=True).update(**wanted)
+            row.try_again()

@@ -39,11 +39,11 @@ class Asked:
 
 ASKED = {
     Channel.Provider.PAGERDUTY: (
-        Asked("routing_key", "Integration key", "of an integration of the kind *Events API v2* of a service"),
+        Asked("routing_key", "Integration key", "of a service's integration of the kind “Events API v2”"),
         Asked("url", "Address", "empty: PAGERDUTY_EVENTS_URL", required=False, secret=False),
     ),
     Channel.Provider.VICTOROPS: (
-        Asked("api_key", "API key", "of the integration *REST - Generic*: what stands before the routing key"),
+        Asked("api_key", "API key", "of the integration “REST - Generic”: what stands before the routing key"),
         Asked("routing_key", "Routing key", "of the team that is to hear of it"),
         Asked("url", "Address", "empty: VICTOROPS_URL", required=False, secret=False),
     ),

@@ -1,6 +1,7 @@
 """Channels: where notifications go."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from rudderproj.secrets_field import EncryptedJSONField
 
@@ -28,6 +29,10 @@ class Channel(models.Model):
     def wants(self, kind: str, severity: str) -> bool:
         """Whether it is told of such incidents; alerts.incidents.book asks the same in SQL."""
         return (not self.kinds or kind in self.kinds) and (not self.severities or severity in self.severities)
+
+    def try_again(self) -> int:
+        """Have what it did not accept tried again at once, since it was mended; how many notifications."""
+        return self.notification_set.filter(next_attempt_at__isnull=False).update(next_attempt_at=Now())
 
     def __str__(self) -> str:
         return self.name

@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 # The pool is forked in the first moments: better without threads that hold something.
 QUIET_SECONDS = 2.0
 CHECKS_SECONDS = 1.0
-DATABASE_SECONDS = 2.0
-UNASKED_SECONDS = 2.0  # what nobody rang for: retries, and what another process wrote
+DATABASE_SECONDS = 3.0
+UNASKED_SECONDS = 3.0  # what nobody rang for: retries, and what another process wrote
 
 _due = threading.Event()
 

@@ -100,6 +100,17 @@ def test_a_test_that_is_refused_says_why(client: Client, pagerduty: PagerDuty) -
     assert "a-key-that-is-wrong" not in page
 
 
+def test_what_was_not_accepted_is_tried_again_once_the_channel_is_mended(client: Client, pagerduty: PagerDuty) -> None:
+    added(client, **{"config-routing_key": "a-key-that-is-wrong"})
+    incidents.report(kind="difference", key="k", severity="error", summary="s", details={})
+    deliver.send_due()
+    assert deliver.send_due() == 0
+    row = Channel.objects.get()
+    client.post(f"/admin/alerts/channel/{row.pk}/change/", FORM)
+    assert deliver.send_due() == 1
+    assert len(pagerduty.triggers("difference")) == 1
+
+
 def test_what_the_environment_sets_up_is_shown_and_can_be_tried_but_not_changed(
     client: Client, settings: Any, pagerduty: PagerDuty
 ) -> None:
