@@ -22,14 +22,14 @@ class Flight:
 
     def __init__(self, path: Path | None, slots: int = SLOTS) -> None:
         """In this file, or in memory that nobody else sees. Raises OSError."""
-        size = slots * _SLOT.size
+        size = (slots + 1) * _SLOT.size
         if path is None:
             self._memory = mmap.mmap(-1, size)
         else:
             with path.open("w+b") as file:
                 os.posix_fallocate(file.fileno(), 0, size)  # a full disk refuses now, instead of killing at a write
                 self._memory = mmap.mmap(file.fileno(), size)
-        self._free = list(range(0, size, _SLOT.size))[::-1]
+        self._free = list(range(_SLOT.size, size, _SLOT.size))[::-1]  # the first slot is for what is read
 
     def take_link(self, destination: int) -> int:
         """Note that a destination's link begins (its configuration, its plugin); a slot, for `give`."""
@@ -46,6 +46,14 @@ class Flight:
             return -1
         _pack(self._memory, slot, _EVENT, destination, connection, lane, replay, xid, position)
         return slot
+
+    def begin_reading(self, destination: int, connection: int, lane: int, replay: int, xid: int, position: int) -> None:
+        """Note that an event is about to be parsed: one at a time, so that it costs less than a slot of its own."""
+        _pack(self._memory, 0, _EVENT, destination, connection, lane, replay, xid, position)
+
+    def end_reading(self) -> None:
+        """Note that it has been."""
+        self._memory[0] = _FREE
 
     def give(self, slot: int) -> None:
         """Note that it has been dealt with."""

@@ -13,22 +13,21 @@ from rudderproj.flight import Flight
 class Hands:
     """One link's part of the process's slots."""
 
-    __slots__ = ("_destination_id", "_flight", "drop")
+    __slots__ = ("_begin", "_destination_id", "_end", "_take", "drop")
 
     def __init__(self, flight: Flight, destination_id: int) -> None:
-        self._flight = flight
         self._destination_id = destination_id
-        self.drop = flight.give
+        self._begin, self._end = flight.begin_reading, flight.end_reading
+        self._take, self.drop = flight.take_event, flight.give
 
     def take(self, owed: Owed) -> int:
         """Note an event; a slot, for `drop`."""
-        lane = owed.lane
-        return self._flight.take_event(
-            self._destination_id, lane.connection_id, lane.number, lane.replay, owed.place[0], owed.place[1]
-        )
+        lane, (xid, position) = owed.lane, owed.place
+        return self._take(self._destination_id, lane.connection_id, lane.number, lane.replay, xid, position)
 
     def parse(self, owed: Owed) -> None:
         """Have the event's payload parsed, if the log still has it."""
-        slot = self.take(owed)
+        lane, (xid, position) = owed.lane, owed.place
+        self._begin(self._destination_id, lane.connection_id, lane.number, lane.replay, xid, position)
         owed.event = orjson.loads(owed.payload) if owed.payload else None
-        self.drop(slot)
+        self._end()

@@ -28,6 +28,17 @@ def test_what_is_taken_and_not_given_back_can_be_read(tmp_path: Path) -> None:
     assert flight.read(tmp_path / "flight-1") == []
 
 
+def test_what_is_being_parsed_is_noted_beside_the_rest(tmp_path: Path) -> None:
+    mine = flight.Flight(tmp_path / "flight-1", slots=1)
+    mine.take_link(8)
+    mine.begin_reading(7, 3, 63, 0, 2**40, 5)
+    assert flight.read(tmp_path / "flight-1") == [EVENT, {"destination": 8}]
+    mine.begin_reading(7, 3, 63, 0, 2**40, 6)
+    assert flight.read(tmp_path / "flight-1") == [EVENT | {"position": 6}, {"destination": 8}]
+    mine.end_reading()
+    assert flight.read(tmp_path / "flight-1") == [{"destination": 8}]
+
+
 def test_a_killed_process_leaves_its_slots(tmp_path: Path) -> None:
     program = (
         "import os, signal, pathlib; from rudderproj import flight;"
