@@ -40,6 +40,5 @@ def _line(entry: Mapping[str, Any], destination: str | None, source: str | None,
         return f"{to}: a test event"
     if source is None:
         return f"{to}: an event of a connection that was deleted since"
-    place = f"lane {entry['lane']}, xid {entry['xid']}, position {entry['position']}"
-    replayed = f", replay {entry['replay']}" if entry["replay"] else ""
-    return f"{to}: event {message_id or 'no longer kept'} of {source} ({place}{replayed})"
+    replayed = f", sent by replay {entry['replay']}" if entry["replay"] else ""
+    return f"{to}: event {message_id or 'no longer kept'} of {source}{replayed}"
