@@ -53,6 +53,5 @@ def test_a_poison_event_s_dead_letter_links_to_its_crashes(admin_client: Client,
 
 
 def test_a_crash_report_names_what_was_in_flight(world: World, died: Crash) -> None:
-    found = entry(world, "a0")
-    place = f"lane {found['lane']}, xid {found['xid']}, position {found['position']}"
-    assert report.in_flight(died) == [f"hook: event a0 of source of hook ({place})"]
+    (told,) = report.in_flight(died)
+    assert told.startswith("hook: event a0 of source of hook (destination ")

@@ -84,16 +84,13 @@ def test_a_dead_letter_outlives_the_log_as_a_suspect_too(busy: World) -> None:
 
 
 def test_people_read_names(busy: World) -> None:
-    known = entry(busy, "a0")
+    known, begun, gone = entry(busy, "a0"), {"destination": busy.destination.pk}, {"destination": 0}
     sent = {"destination": busy.destination.pk, "connection": 0, "lane": -1, "replay": 0, "xid": 0, "position": -1}
-    place = f"lane {known['lane']}, xid {known['xid']}, position 0"
-    assert describe(
-        [known, {"destination": busy.destination.pk}, sent, known | {"position": 9}, {"destination": 0}]
-    ) == [
-        f"hook: event a0 of source of hook ({place})",
+    assert describe([known, begun, sent, known | {"position": 9, "replay": 4}, gone]) == [
+        "hook: event a0 of source of hook",
         "hook: its link was about to begin",
         "hook: a test event",
-        f"hook: event no longer kept of source of hook ({place.replace('position 0', 'position 9')})",
+        "hook: event no longer kept of source of hook, sent by replay 4",
         "destination 0, deleted since: its link was about to begin",
     ]
     assert describe([]) == []
