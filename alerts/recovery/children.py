@@ -33,6 +33,8 @@ from rudderproj.guard.spool import Record, Spool
 
 log = structlog.get_logger(__name__)
 
+# The main process forks the successor right now: better without a thread of ours at work.
+AFTER_FORK_SECONDS = 0.2
 LAST_SECONDS = 2.0  # at the worker's end, for what is not in the database yet; the next guard finds it
 
 _fault_file: IO[bytes] | None = None  # open as long as this process lives
@@ -61,8 +63,9 @@ class Burials:
         if not self._is_started:
             self._is_started = True
             self._registrar.start()
-        moment = clock.moment()
-        threading.Thread(target=self._note, args=(pid, status, started, moment), name="burial", daemon=True).start()
+        later = threading.Timer(AFTER_FORK_SECONDS, self._note, (pid, status, started, clock.moment()))
+        later.daemon = True
+        later.start()
 
     def clean(self, pid: int) -> None:
         """Remove what a process that is gone left behind."""

@@ -18,8 +18,11 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def stack(process_env: dict[str, str], tmp_path: Path, sink: Sink) -> Iterator[Stack]:
-    """Everything running, one source and one webhook destination that is the sink."""
-    with running(process_env, tmp_path) as found:
+    """Everything running, one source and one webhook destination that is the sink.
+
+    Recovery is off: these tests kill more than it stands by, and what it does is seen in tests of its own.
+    """
+    with running(process_env | {"RECOVERY_ENABLED": "0"}, tmp_path) as found:
         found.connect(sink.url)
         yield found
 
