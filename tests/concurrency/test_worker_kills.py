@@ -54,6 +54,7 @@ def broker(committed: None) -> Iterator[Redis]:
 @pytest.fixture
 def workers(process_env: dict[str, str], broker: Redis, tmp_path: Path) -> Iterator[list[Worker]]:
     env = process_env | {
+        "RECOVERY_ENABLED": "0",  # so many kills would end in degraded mode
         "FORWARD_TIMEOUT_SECONDS": "1",
         "FORWARD_CLAIM_SECONDS": "3",
         "FORWARD_BUDGET_SECONDS": "2",
