@@ -21,8 +21,8 @@ web-sdk: ## get the web SDK for the demo page from npm, if it is not there
 test: venv ## run all tests (ARGS="..." goes to pytest)
 	@$(BIN) -m pytest -n 2 --dist loadgroup -m "not browser" $(ARGS)
 
-test-fast: venv ## run the tests that start no whole stack
-	@$(BIN) -m pytest -n 3 --dist worksteal -m "not slow" $(ARGS)
+test-fast: venv ## run the tests that start no process of the product
+	@$(BIN) -m pytest -n 3 --dist worksteal -m "not slow and not process" $(ARGS)
 
 test-browser: venv ## run the tests in a real browser; installs Chromium as root on Debian
 	@tests/browser/install.sh

@@ -30,11 +30,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ours")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start whole stacks run one after the other, beside the fast ones: two at a time would starve."""
+    """Tests that start whole stacks run one after the other, beside the fast ones: two at a time would starve.
+
+    Whoever asks for the environment of a process starts one.
+    """
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.xdist_group("slow"))
+        elif "process_env" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.process)
 
 
 @pytest.fixture

@@ -125,6 +125,7 @@ def test_only_the_last_few_are_kept(client: Client, hook: Destination) -> None:
     assert Trial.objects.filter(pk=made.pk).exists()
 
 
+@pytest.mark.process
 def test_asking_for_a_test_event_imports_no_plugin(client: Client, hook: Destination) -> None:
     code = (
         "import django, sys; django.setup(); from django.contrib import admin; import rudderproj.urls, ingest.views;"

@@ -10,6 +10,7 @@ import pytest
 from tests.docs.pages import ROOT
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command",
     ["deadletters", "destination list", "mode", "replay list", "rotate-secrets --check", "token list", "unlock"],

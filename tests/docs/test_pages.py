@@ -1,5 +1,6 @@
 """Every command, file, module, variable and link that a page names exists."""
 
+import functools
 import importlib.util
 import pkgutil
 import re
@@ -18,10 +19,17 @@ PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*")
 COMMAND = re.compile(r"manage\.py ([a-z_]+(?:-[a-z]+)*)(.*)")
 
 
+@functools.cache
 def sources() -> str:
     """All our code, and what starts it."""
     files = [path for package in (*PACKAGES, "tests", "bench") for path in (ROOT / package).rglob("*.py")]
     return "\n".join(path.read_text() for path in (*files, ROOT / "manage.py", ROOT / "Makefile"))
+
+
+@functools.cache
+def names() -> frozenset[str]:
+    """Everything in capitals that our code mentions."""
+    return frozenset(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", sources()))
 
 
 def make_targets() -> set[str]:
@@ -84,11 +92,10 @@ def _resolves(name: str) -> bool:
 
 
 def missing_variables(page: Page) -> Iterable[str]:
-    code = sources()
     own = set(re.findall(r"\$\{(\w+)\}", page.text))  # a reader's variables in a file to be applied
     for span in page.code:
         for name in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", span):
-            if name not in own and not re.search(rf"\b{name}\b", code):
+            if name not in own and name not in names():
                 yield name
 
 

@@ -14,7 +14,7 @@ from alerts.models import Crash, Life, ModeChange
 from rudderproj import flight
 from tests.recovery.guards import EXITS, FINE, KILLED, RAISES, SEGFAULT, SLEEPS, STUBBORN, Guarded, eventually, guarded
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed")]
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("committed")]
 
 
 @pytest.fixture

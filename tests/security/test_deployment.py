@@ -45,6 +45,7 @@ def get(web: WebProcess, path: str, **headers: str) -> tuple[int, dict[str, str]
     return status, {name.lower(): value for name, value in found.items()}, body
 
 
+@pytest.mark.process
 def test_check_deploy_finds_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

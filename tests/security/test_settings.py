@@ -113,6 +113,7 @@ def test_a_serving_process_needs_its_keys_and_a_database(missing: str) -> None:
     assert problem.startswith(f"{missing} is not set: ")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command",
     [
