@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from alerts import modes
@@ -12,6 +13,8 @@ from destinations.oracle.sink import Sink
 from tests.forwarding.world import World, make_world
 from tests.suspects.crashes import crash, entry, states
 from tests.suspects.pool import STATUS_OF_SEGFAULT, Pool
+
+pytestmark = pytest.mark.slow
 
 ROUNDS = 30  # shifts after which a test gives up
 
