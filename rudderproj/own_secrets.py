@@ -14,6 +14,7 @@ from rudderproj.masking import MASK, masker
 
 LEAST, FOREIGN_LEAST = 6, 8  # characters of a secret of ours and of others: shorter ones stand in texts by chance
 _NAMED = re.compile(r"AUTH|CREDENTIAL|DSN|KEY|PASS|PWD|SECRET|SIGNATURE|TOKEN")  # of any variable, not only ours
+_NOT_MEANT = {"PWD", "OLDPWD", "SSH_AUTH_SOCK"}  # folders: masked, they would take the paths out of every traceback
 _USER = re.compile(r"//.*@", re.DOTALL)  # up to the last: a password may hold anything
 _LONG_PART = re.compile(r"(?<=/)[^/]{20,}")  # of a path: a token, as in a webhook's address
 _SECRET = frozenset(variable.name for variable in VARIABLES if variable.secret)
@@ -21,7 +22,7 @@ _SECRET = frozenset(variable.name for variable in VARIABLES if variable.secret)
 
 def is_secret(name: str) -> bool:
     """Whether the variable of that name holds a secret."""
-    return name in _SECRET or bool(_NAMED.search(name.upper()))
+    return name in _SECRET or bool(name not in _NOT_MEANT and _NAMED.search(name.upper()))
 
 
 def shown(name: str, value: str) -> str:

@@ -91,6 +91,12 @@ def test_secrets_of_the_environment_are_masked_wherever_they_stand() -> None:
     assert mask("WARNING on port 8080") == "WARNING on port 8080"
 
 
+def test_the_folder_that_a_shell_names_stays_in_tracebacks() -> None:
+    mask = own_secrets.masker_of({"PWD": "/srv/rudderproj", "OLDPWD": "/home/rudder", "DB_PWD": "/srv/rudderproj-pw"})
+    assert mask('File "/srv/rudderproj/manage.py", /home/rudder') == 'File "/srv/rudderproj/manage.py", /home/rudder'
+    assert mask("as /srv/rudderproj-pw") == f"as {MASK}"
+
+
 def test_settings_are_told_without_secrets_and_only_those_that_are_set() -> None:
     told = environment(SECRETS | {"WEB_PORT": "8080", "HOME": "/root"})
     assert told["settings"] == {
