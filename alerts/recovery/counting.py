@@ -11,8 +11,9 @@ from django.db import connection
 
 FORWARD = "forward"
 
-# What an event or a destination explains counts no more, and what may yet be explained not yet. When an operator has
-# brought forwarding back, what was before does not count again.
+# What an event or a destination explains counts no more, and what may yet be explained not yet. When forwarding has
+# been brought back, who crashed before does not count again, also if it comes back after. Nor does what is yet to come:
+# the database's clock has been set back.
 _RESTARTS = """
 SELECT c.role, c.node,
     count(*) FILTER (WHERE c.restarted_at > now() - make_interval(secs => %(window)s)) AS recent,
@@ -21,9 +22,9 @@ SELECT c.role, c.node,
     m.since,
     m.mode = 'normal' AND coalesce(m.probation_until > now(), false) AS on_probation
 FROM alerts_crash c CROSS JOIN alerts_mode m
-WHERE c.restarted_at > now() - make_interval(secs => %(long)s) AND c.explained = ''
+WHERE c.restarted_at > now() - make_interval(secs => %(long)s) AND c.restarted_at <= now() AND c.explained = ''
     AND (c.suspected_until IS NULL OR c.suspected_until <= now())
-    AND (c.role <> 'forward' OR m.mode <> 'normal' OR c.restarted_at > m.since)
+    AND (c.role <> 'forward' OR m.mode <> 'normal' OR c.at > m.since)
 GROUP BY c.role, c.node, m.since, m.mode, m.probation_until
 ORDER BY c.role, c.node
 """

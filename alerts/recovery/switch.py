@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from alerts import modes
+from alerts import modes, processes
 from alerts.recovery.counting import FORWARD, Loop
 from alerts.recovery.signals import threshold_reached
 
@@ -17,12 +17,17 @@ log = structlog.get_logger(__name__)
 
 ACTOR = "recovery"
 
-# Since when recovery's own degraded mode has been, if forwarding has not crashed for so long, nor come back.
+# Since when recovery's own degraded mode has been, if forwarding has not crashed for so long, nor come back. A worker
+# that is down is not quiet: one must live, and none lie dead that an orchestrator lets wait before its next start.
 _QUIET = """
 SELECT m.since FROM alerts_mode m
 WHERE m.mode = 'degraded' AND m.actor = %(actor)s AND m.since <= now() - make_interval(secs => %(seconds)s)
     AND NOT EXISTS (SELECT FROM alerts_crash c WHERE c.role = 'forward'
         AND greatest(c.at, c.restarted_at) > now() - make_interval(secs => %(seconds)s))
+    AND EXISTS (SELECT FROM alerts_process p WHERE p.role = 'forward'
+        AND p.last_seen_at > now() - make_interval(secs => %(gone)s))
+    AND NOT EXISTS (SELECT FROM alerts_life l WHERE l.role = 'forward' AND l."end" = 'crashed'
+        AND l.ended_at > now() - make_interval(secs => %(back_off)s))
 """
 
 
@@ -45,7 +50,9 @@ def resume_when_quiet() -> None:
     if not seconds or modes.forced():
         return
     with connection.cursor() as cursor:
-        cursor.execute(_QUIET, {"actor": ACTOR, "seconds": seconds})
+        back_off = settings.ENV["RECOVERY_CRASH_LONG_WINDOW_SECONDS"]
+        values = {"actor": ACTOR, "seconds": seconds, "gone": processes.GONE_SECONDS, "back_off": back_off}
+        cursor.execute(_QUIET, values)
         row = cursor.fetchone()
     reason = f"no crash for {seconds:.0f} s"
     if row and modes.set_mode(modes.NORMAL, reason, ACTOR, seen_since=row[0], probation_seconds=seconds):

@@ -78,6 +78,22 @@ def test_what_was_before_an_operator_brought_forwarding_back_does_not_count_agai
     assert counted() == [("n-1", 2, 2), ("w-1", 5, 5)]
 
 
+def test_a_crash_from_before_does_not_count_either_when_its_process_comes_back_afterwards() -> None:
+    now = database_now()
+    Mode.objects.update(mode="normal", since=now - timedelta(seconds=5), probation_until=now + timedelta(seconds=60))
+    before, after = now - timedelta(seconds=8), now - timedelta(seconds=2)
+    Crash.objects.create(role="forward", node="n-1", kind="process", at=before, restarted_at=after)
+    assert (counted(), looping()) == ([], [])
+    Mode.objects.update(mode="degraded")
+    assert counted() == [("n-1", 1, 1)]
+
+
+def test_what_is_yet_to_come_by_a_clock_that_was_set_back_does_not_count() -> None:
+    came_back(5, seconds_ago=-3600)
+    came_back(1)
+    assert counted() == [("n-1", 1, 1)]
+
+
 def test_while_degraded_the_restarts_that_led_there_are_still_told() -> None:
     came_back(5)
     Mode.objects.update(mode="degraded", since=database_now())

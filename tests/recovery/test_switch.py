@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alerts import modes, recovery
-from alerts.models import Crash, Mode, ModeChange
+from alerts.models import Crash, Life, Mode, ModeChange, Process
 from alerts.recovery import evaluation
 from alerts.recovery.signals import threshold_reached
 from tests.race import together
@@ -63,10 +63,11 @@ def test_an_operator_who_brings_it_back_is_not_overruled_by_old_crashes() -> Non
     recovery.evaluate()
     modes.set_mode("normal", "fixed", "ada")
     recovery.evaluate()
-    came_back(4, seconds_ago=-5)
+    Mode.objects.update(since=database_now() - timedelta(seconds=8))
+    came_back(4, seconds_ago=1)
     recovery.evaluate()
     assert modes.current().mode == "normal"
-    came_back(1, seconds_ago=-9)
+    came_back(1, seconds_ago=0)
     recovery.evaluate()
     assert [(to, actor) for to, _, actor in history()] == [
         ("degraded", "recovery"),
@@ -112,7 +113,15 @@ def test_a_loop_is_told_once_for_each_restart() -> None:
 
 
 def quiet(settings: Any, seconds: float = 60.0) -> None:
+    """Wanted after so long, and a worker that lives."""
     settings.ENV = settings.ENV | {"RECOVERY_AUTO_RESUME_SECONDS": seconds}
+    now = database_now()
+    Process.objects.create(role="forward", node="n-1", pid=1, started_at=now, last_seen_at=now)
+
+
+def degraded_long_ago() -> None:
+    modes.set_mode("degraded", "a loop", "recovery")
+    Mode.objects.update(since=database_now() - timedelta(minutes=5))
 
 
 def test_by_itself_it_comes_back_after_a_quiet_time_on_probation_and_a_relapse_goes_straight_back(
@@ -131,7 +140,7 @@ def test_by_itself_it_comes_back_after_a_quiet_time_on_probation_and_a_relapse_g
 
     recovery.evaluate()
     assert modes.current().mode == "normal"
-    came_back(1, seconds_ago=-1)
+    came_back(1, seconds_ago=0)
     recovery.evaluate()
     assert history()[-1][:2] == ("degraded", "1 restart of n-1 in 1800 s")
 
@@ -144,6 +153,32 @@ def test_it_does_not_come_back_while_forwarding_still_crashes(settings: Any) -> 
     Crash.objects.create(role="forward", node="n-2", kind="child")
     recovery.evaluate()
     assert modes.current().mode == "degraded"
+
+
+def test_it_does_not_come_back_while_no_forwarding_worker_lives(settings: Any) -> None:
+    quiet(settings)
+    degraded_long_ago()
+    Process.objects.update(last_seen_at=database_now() - timedelta(seconds=16))
+    recovery.evaluate()
+    assert modes.current().mode == "degraded"
+    Process.objects.update(last_seen_at=database_now(), role="alerts")
+    recovery.evaluate()
+    assert modes.current().mode == "degraded"
+    Process.objects.update(role="forward")
+    recovery.evaluate()
+    assert modes.current().mode == "normal"
+
+
+def test_it_does_not_come_back_while_an_orchestrator_lets_a_crashed_worker_wait(settings: Any) -> None:
+    quiet(settings)
+    degraded_long_ago()
+    now = database_now()
+    Life.objects.create(role="forward", node="n-2", pid=2, end="crashed", ended_at=now - timedelta(minutes=4))
+    recovery.evaluate()
+    assert modes.current().mode == "degraded"
+    Life.objects.update(ended_at=now - timedelta(minutes=31))  # nobody brings that one back
+    recovery.evaluate()
+    assert modes.current().mode == "normal"
 
 
 def test_what_an_operator_switched_stays(settings: Any) -> None:
@@ -164,7 +199,6 @@ def test_without_the_setting_it_stays_degraded() -> None:
 
 def test_of_two_who_end_a_quiet_time_one_does_it(settings: Any) -> None:
     quiet(settings)
-    modes.set_mode("degraded", "a loop", "recovery")
-    Mode.objects.update(since=database_now() - timedelta(seconds=61))
+    degraded_long_ago()
     together([partial(recovery.evaluate)] * 6)
     assert [to for to, _, _ in history()] == ["degraded", "normal"]
