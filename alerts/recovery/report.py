@@ -38,8 +38,9 @@ def describe_with(describe: Describe) -> None:
 
 
 def in_flight(crash: Crash) -> list[str]:
-    """What it had in its hands, a line each: named, if somebody knows names, else by its ids."""
-    return (_describe or _ids)(crash.in_flight)
+    """What it had in its hands, a line each: named, if somebody knows names, and by its ids."""
+    ids = _ids(crash.in_flight)
+    return [f"{name} ({of})" for name, of in zip(_describe(crash.in_flight), ids, strict=True)] if _describe else ids
 
 
 def _ids(in_flight: Sequence[dict[str, Any]]) -> list[str]:

@@ -66,16 +66,17 @@ def test_a_verdict_says_why(crashed: Crashed) -> None:
     assert report.verdict(crashed(suspected_until=past)).word == report.COUNTED
 
 
-def test_what_was_in_flight_is_named_by_who_knows_destinations_or_by_its_ids(
+def test_what_was_in_flight_is_named_by_who_knows_destinations_and_by_its_ids(
     crashed: Crashed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = Destination.objects.create(name="hook", type="webhook")
     crash = crashed(in_flight=[{"destination": hook.pk}, *FULL["in_flight"]])
     named, lost = report.in_flight(crash)
-    assert named == "hook: its link was about to begin"
-    assert lost == "destination 7, deleted since: an event of a connection that was deleted since"
+    ids = "destination 7, connection 3, lane 5, replay 0, xid 901, position 2"
+    assert named == f"hook: its link was about to begin (destination {hook.pk})"
+    assert lost.endswith(f" ({ids})")
     monkeypatch.setattr(report, "_describe", None)
-    assert report.in_flight(crash)[1] == "destination 7, connection 3, lane 5, replay 0, xid 901, position 2"
+    assert report.in_flight(crash)[1] == ids
 
 
 @pytest.fixture
