@@ -7,3 +7,13 @@ from alerts.incidents.book import Finding as Finding
 from alerts.incidents.book import report as report
 from alerts.incidents.book import resolve as resolve
 from alerts.incidents.book import sync as sync
+
+
+def report_crash_loops() -> int:
+    """Open or update the incident of each process that keeps crashing; how many. Resolving them is the watch's.
+
+    For who judges restarts beside the alerts worker, which may be what crashes. Raises django.db.DatabaseError.
+    """
+    from alerts.incidents import looks  # here: the models are loaded through this package
+
+    return looks.report_crash_loops()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from alerts import links, modes, processes, recovery
 from alerts.incidents import facts
 from alerts.incidents.attendance import Attendance
-from alerts.incidents.book import Finding
+from alerts.incidents.book import Finding, report
 from alerts.incidents.checks import Check, register
 from alerts.incidents.kinds import KINDS
 from alerts.models import Crash, ModeChange, Process
@@ -68,19 +68,31 @@ def crash_loops() -> dict[str, Finding | None]:
     return found
 
 
+def report_crash_loops() -> int:
+    """Open or update their incidents; how many. See alerts.incidents.report_crash_loops."""
+    found = {key: finding for key, finding in crash_loops().items() if finding}
+    for key, finding in found.items():
+        report(kind=LOOP, key=key, severity=finding.severity, summary=finding.summary, details=finding.details)
+    return len(found)
+
+
 _attendance = Attendance()
 
 
 def missing(now: float | None = None, attendance: Attendance = _attendance) -> dict[str, Finding | None]:
-    """Roles of which no process has been seen for too long. `now`: time.monotonic()."""
-    living = processes.living(processes.GONE_SECONDS).values_list("role", flat=True)
+    """Roles of which no process has been seen for too long. `now`: time.monotonic().
+
+    None for one that is not there, but not for too long as far as this process knows: others may have watched longer.
+    """
+    living = set(processes.living(processes.GONE_SECONDS).values_list("role", flat=True))
     roles, at = settings.ENV["ALERT_ROLES"], time.monotonic() if now is None else now
     unseen = attendance.unseen_seconds(living, roles, at)
-    late = {role: seconds for role, seconds in unseen.items() if seconds >= settings.ENV["ALERT_MISSING_SECONDS"]}
-    crashing = {loop.role for loop in recovery.loops()} if late else set()
+    absent = {role: seconds for role, seconds in unseen.items() if role not in living}
+    late = {role for role, seconds in absent.items() if seconds >= settings.ENV["ALERT_MISSING_SECONDS"]}
+    missed = late - {loop.role for loop in recovery.loops()} if late else set()
     return {
-        f"{MISSING}:{role}": None if role in crashing else Finding("critical", _absent(role), _absence(role, seconds))
-        for role, seconds in late.items()
+        f"{MISSING}:{role}": Finding("critical", _absent(role), _absence(role, seconds)) if role in missed else None
+        for role, seconds in absent.items()
     }
 
 

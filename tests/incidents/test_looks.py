@@ -1,16 +1,19 @@
 """The mode, crash loops and missing processes as incidents."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from alerts import modes
+from alerts import incidents, modes
 from alerts.incidents import checks, looks
 from alerts.incidents.attendance import Attendance
-from alerts.models import Crash, Incident, Mode, ModeChange, Notification, Process
+from alerts.models import Channel, Crash, Incident, Mode, ModeChange, Notification, Process
 from tests.race import together
+from tests.services import ROOT
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -118,6 +121,18 @@ def test_who_has_not_watched_for_a_while_misses_nobody_yet(settings: Any) -> Non
     assert watch.after(1) == ["process_missing:forward"]
 
 
+def test_who_has_just_begun_to_watch_ends_nothing_that_others_opened(settings: Any) -> None:
+    settings.ENV = settings.ENV | {"ALERT_ROLES": ["forward"], "ALERT_CLEAR_SECONDS": 0.0}
+    watch = Watch()
+    watch.after(70)
+    incidents.sync(looks.MISSING, looks.missing(watch.now, watch.attendance))
+    incidents.sync(looks.MISSING, looks.missing(watch.now, Attendance()))
+    assert Incident.objects.get().resolved_at is None
+    seen("forward", 0)
+    incidents.sync(looks.MISSING, looks.missing(watch.now, Attendance()))
+    assert Incident.objects.get().resolved_at is not None
+
+
 def crashed(role: str, times: int) -> None:
     """A process of this role came back after a crash so often, lately."""
     for _ in range(times):
@@ -134,6 +149,22 @@ def test_a_process_that_keeps_crashing_is_told_and_not_missed() -> None:
     watch = Watch()
     assert "process_missing:web" not in watch.after(70)
     assert looks.missing(watch.now, watch.attendance)["process_missing:web"] is None
+
+
+JUDGING = "import django; django.setup(); from alerts import incidents; print(incidents.report_crash_loops())"
+
+
+def test_who_judges_restarts_opens_the_incident_without_a_watch_or_a_broker(process_env: dict[str, str]) -> None:
+    crashed("alerts", 5)
+    environ = {"DJANGO_SETTINGS_MODULE": "alerts.recovery.settings", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
+    Channel.objects.create(name="pager", provider="pagerduty", config={})
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", JUDGING], cwd=ROOT, env=process_env | environ, stdout=subprocess.PIPE, check=True
+        )
+        assert done.stdout.split()[-1] == b"1"
+    assert Incident.objects.get().key == "crash_loop:alerts:n-alerts-1"
+    assert Notification.objects.count() == 1
 
 
 def test_a_forwarding_worker_that_keeps_crashing_is_told_by_the_mode_unless_that_cannot_change(settings: Any) -> None:
