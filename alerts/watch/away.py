@@ -1,7 +1,7 @@
 """The database away: told from what is remembered of the channels, under one key; the rows follow when it is back.
 
-Must never take a database that is slow for one that is away before ALERT_DATABASE_SECONDS have passed, or lose what was
-said meanwhile: it is written as it was.
+One that can be read and not written is away too. Must never take a database that is slow for one that is away before
+ALERT_DATABASE_SECONDS have passed, or lose what was said meanwhile: it is written as it was.
 """
 
 import json
@@ -33,6 +33,8 @@ REFRESH_SECONDS = 30.0
 SEVERITY = "critical"
 SUMMARY = "The database is away: events cannot be accepted or forwarded"
 
+# A standby says so too.
+_IS_READ_ONLY = "SELECT current_setting('transaction_read_only')::boolean"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('rudderproj.database_away'))"
 # Another alerts worker may have written the same outage already.
 _INCIDENT = """
@@ -100,7 +102,9 @@ class Minder:
         """It answers: write what was said while it did not, and remember the channels. Raises if it does not."""
         with closing(db.connect("watch", STATEMENT_SECONDS)) as raw:
             with raw.cursor() as cursor:
-                cursor.execute("SELECT 1")
+                cursor.execute(_IS_READ_ONLY)
+                if cursor.fetchone() != (False,):
+                    raise psycopg2.OperationalError("it can be read, but not written")
             if now >= self._refresh_at:
                 self._remember()
                 self._refresh_at = now + REFRESH_SECONDS
@@ -182,6 +186,6 @@ def _message(opened_at: datetime) -> Message:
 
 def _details() -> dict[str, str]:
     return {
-        "what": "The alerts worker gets no answer from PostgreSQL; this was sent from what it remembers.",
+        "what": "PostgreSQL does not answer the alerts worker, or cannot be written; this was sent from memory.",
         "what_to_do": KINDS[DATABASE_AWAY].to_do,
     }
