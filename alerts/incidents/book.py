@@ -18,7 +18,8 @@ from alerts.notifications import bell
 
 log = structlog.get_logger(__name__)
 
-# Whoever updates an incident also owes it to channels that did not want it before: its severity may have risen.
+# Whoever updates an incident also owes it to channels that did not want it before: its severity may have risen. And
+# to those that were switched off before they accepted it, and are on again.
 _REPORT = """
 WITH incident AS (
     INSERT INTO alerts_incident (key, kind, severity, summary, details, opened_at, updated_at)
@@ -32,7 +33,8 @@ WITH incident AS (
     FROM incident JOIN alerts_channel c ON c.enabled
         AND (c.severities = '[]' OR c.severities @> to_jsonb(%(severity)s::text))
         AND (c.kinds = '[]' OR c.kinds @> to_jsonb(%(kind)s::text))
-    ON CONFLICT (incident_id, channel_id, action) DO NOTHING RETURNING id
+    ON CONFLICT (incident_id, channel_id, action) DO UPDATE SET next_attempt_at = now(), last_error = ''
+    WHERE alerts_notification.sent_at IS NULL AND alerts_notification.next_attempt_at IS NULL RETURNING id
 )
 SELECT is_new, (SELECT count(*) FROM owed) FROM incident
 """

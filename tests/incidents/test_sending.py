@@ -128,6 +128,22 @@ def test_a_channel_that_was_switched_off_is_owed_nothing_more(pager: Channel, pa
     assert Notification.objects.count() == 1
 
 
+def test_a_channel_that_was_switched_on_again_is_told_of_what_is_still_open(
+    pager: Channel, pagerduty: PagerDuty
+) -> None:
+    open_one()
+    Channel.objects.update(enabled=False)
+    deliver.send_due()
+    open_one()
+    assert deliver.send_due() == 0
+    Channel.objects.update(enabled=True)
+    open_one()
+    assert deliver.send_due() == 1
+    open_one()
+    assert deliver.send_due() == 0
+    assert actions(pagerduty) == [("trigger", "rudderproj:k")]
+
+
 def test_a_channel_that_hangs_keeps_no_other_waiting_for_more_than_its_timeout(
     pager: Channel, oncall: Channel, pagerduty: PagerDuty, victorops: VictorOps
 ) -> None:
