@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # What the library adds of itself, and an error report does without.
 _UNTOLD = ("request", "user", "breadcrumbs", "modules")
 _FLUSH_SECONDS = 5.0
-_lost: list[str] = []
+_arrived: set[str] = set()
 
 
 def start(process: str) -> None:
@@ -32,10 +32,12 @@ def start(process: str) -> None:
     from sentry_sdk.transport import HttpTransport
 
     class Transport(HttpTransport):
-        """Notes what did not arrive."""
+        """Notes what arrived, by the event's id."""
 
-        def on_dropped_event(self, reason: str) -> None:
-            _lost.append(reason)
+        def _handle_response(self, response: Any, envelope: Any) -> None:
+            super()._handle_response(response, envelope)
+            if 200 <= response.status < 300:
+                _arrived.add(envelope.headers["event_id"])
 
     sentry_sdk.init(
         dsn=settings.ENV["SENTRY_DSN"],
@@ -73,13 +75,13 @@ def connect_to_celery() -> None:
 
 
 def send(event: "Event") -> bool:
-    """Send this event and wait for the answer; False if it did not arrive."""
+    """Send this event and wait for the answer; False if none came that says that it arrived. It needs an `event_id`."""
     import sentry_sdk
 
-    _lost.clear()
+    _arrived.clear()
     sentry_sdk.capture_event(event)
     sentry_sdk.flush(_FLUSH_SECONDS)
-    return not _lost
+    return event["event_id"] in _arrived
 
 
 def scrub(event: "Event", hint: "Hint") -> "Event":

@@ -112,6 +112,19 @@ def test_while_sentry_is_away_a_crash_waits(env: dict[str, str], sentry: Sentry,
     assert Crash.objects.get().sentry_at is not None
 
 
+SENDING = """
+from rudderproj import sentry; sentry.start("upkeep")
+sentry._FLUSH_SECONDS = {seconds}
+print([sentry.send({{"event_id": id * 32, "message": "m"}}) for id in "ab"])
+"""
+
+
+def test_what_sentry_took_and_never_answered_has_not_arrived(env: dict[str, str], sentry: Sentry) -> None:
+    assert run(env, SENDING.format(seconds=10)).splitlines()[-1] == "[True, True]"
+    sentry.status = None
+    assert run(env, SENDING.format(seconds=0.3)).splitlines()[-1] == "[False, False]"
+
+
 @pytest.mark.slow
 def test_a_task_that_fails_in_a_workers_child_is_told(env: dict[str, str], sentry: Sentry, tmp_path: Path) -> None:
     worker = Worker("sentry", env, tmp_path / "log")

@@ -20,7 +20,8 @@ class Sentry:
         self.events: list[dict[str, Any]] = []
         self.raw: list[str] = []
         self.kinds: list[str] = []
-        self.status = 200
+        self.status: int | None = 200  # None: it says nothing
+        self._closed = threading.Event()
         sentry = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,8 +31,10 @@ class Sentry:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                if sentry.status is None:
+                    sentry._closed.wait()
                 known = self.path == "/api/7/envelope/" and f"sentry_key={KEY}" in self.headers.get("X-Sentry-Auth", "")
-                status = sentry.status if known else 403
+                status = sentry.status if known and sentry.status else 403
                 if status == 200:
                     sentry.take(body)
                 self.send_response(status)
@@ -66,6 +69,7 @@ class Sentry:
         return list(self.events)
 
     def close(self) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._server.server_close()
 
