@@ -14,6 +14,7 @@ FOLDER_VARIABLE = "LIFE_DIR"
 SLOTS = 4096
 _SLOT = struct.Struct("<Bqqhqqi")  # is used, destination, connection, lane, replay, xid, position
 _FREE, _LINK, _EVENT = 0, 1, 2
+_EXAMINED = 4  # added to the kind: this process had nothing else in its hands, on purpose
 _pack = _SLOT.pack_into
 
 
@@ -29,13 +30,18 @@ class Flight:
             with path.open("w+b") as file:
                 os.posix_fallocate(file.fileno(), 0, size)  # a full disk refuses now, instead of killing at a write
                 self._memory = mmap.mmap(file.fileno(), size)
+        self._examined = _FREE
         self._free = list(range(_SLOT.size, size, _SLOT.size))[::-1]  # the first slot is for what is read
+
+    def examine(self, is_examining: bool) -> None:
+        """Say of what is taken from now on that it is looked into alone, or no more."""
+        self._examined = _EXAMINED if is_examining else _FREE
 
     def take_link(self, destination: int) -> int:
         """Note that a destination's link begins (its configuration, its plugin); a slot, for `give`."""
         slot = self.take_event(destination, 0, -1, 0, 0, -1)
         if slot >= 0:
-            self._memory[slot] = _LINK
+            self._memory[slot] = _LINK | self._examined
         return slot
 
     def take_event(self, destination: int, connection: int, lane: int, replay: int, xid: int, position: int) -> int:
@@ -44,12 +50,12 @@ class Flight:
             slot = self._free.pop()
         except IndexError:
             return -1
-        _pack(self._memory, slot, _EVENT, destination, connection, lane, replay, xid, position)
+        _pack(self._memory, slot, _EVENT | self._examined, destination, connection, lane, replay, xid, position)
         return slot
 
     def begin_reading(self, destination: int, connection: int, lane: int, replay: int, xid: int, position: int) -> None:
         """Note that an event is about to be parsed: one at a time, so that it costs less than a slot of its own."""
-        _pack(self._memory, 0, _EVENT, destination, connection, lane, replay, xid, position)
+        _pack(self._memory, 0, _EVENT | self._examined, destination, connection, lane, replay, xid, position)
 
     def end_reading(self) -> None:
         """Note that it has been."""
@@ -86,7 +92,8 @@ def path_of(pid: int) -> Path | None:
 def read(path: Path) -> list[dict[str, Any]]:
     """What a process had in flight when it died, as crashes keep it (Crash.in_flight); [] if it left nothing.
 
-    `{"destination": 7}` for a link that had just begun; events also have connection, lane, replay, xid and position.
+    `{"destination": 7}` for a link that had just begun; events also have connection, lane, replay, xid and position;
+    what the process looked into alone has `"examined": true`.
     """
     try:
         content = path.read_bytes()
@@ -94,9 +101,11 @@ def read(path: Path) -> list[dict[str, Any]]:
         return []
     found = []
     for kind, destination, *event in _SLOT.iter_unpack(content[: len(content) // _SLOT.size * _SLOT.size]):
-        if kind == _LINK:
-            found.append({"destination": destination})
-        elif kind == _EVENT:
+        if kind == _FREE:
+            continue
+        entry = {"destination": destination}
+        if kind & _EVENT:
             names = ("connection", "lane", "replay", "xid", "position")
-            found.append({"destination": destination} | dict(zip(names, event, strict=True)))
+            entry |= dict(zip(names, event, strict=True))
+        found.append(entry | ({"examined": True} if kind & _EXAMINED else {}))
     return found

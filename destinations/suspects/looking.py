@@ -36,6 +36,15 @@ SELECT EXISTS (SELECT FROM {EXAMINABLE} AND (s.connection_id IS NULL OR EXISTS (
       AND l.replay = s.replay AND l.claim_id IS NULL)))
 """
 
+# A whole machine's death names one event only if one alone is looked into on all of it. None: nobody needs a turn.
+_TURN = """
+SELECT CASE WHEN EXISTS (
+    SELECT FROM destinations_suspect s JOIN alerts_crash c ON s.crashes @> to_jsonb(ARRAY[c.id::text])
+    WHERE s.state = 'open' AND c.kind = 'process')
+THEN pg_try_advisory_lock(hashtext('rudderproj.examination')) END
+"""
+_TURN_OVER = "SELECT pg_advisory_unlock(hashtext('rudderproj.examination'))"
+
 _LINK = """
 SELECT id, deaths_alone, crashes FROM destinations_suspect
 WHERE destination_id = %s AND state = 'open' AND connection_id IS NULL
@@ -64,6 +73,20 @@ def destinations(raw: Connection) -> list[int]:
     with raw.cursor() as cursor:
         cursor.execute(_DESTINATIONS, {"forced": modes.forced()})
         return [row[0] for row in cursor.fetchall()]
+
+
+def take_turn(raw: Connection) -> bool | None:
+    """Whether it is this connection's turn to look into suspects; None when everybody may. Raises psycopg2.Error."""
+    with raw.cursor() as cursor:
+        cursor.execute(_TURN)
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def give_turn(raw: Connection) -> None:
+    """Let another have the turn that this connection took."""
+    with raw.cursor() as cursor:
+        cursor.execute(_TURN_OVER)
 
 
 def is_one_free(raw: Connection) -> bool:

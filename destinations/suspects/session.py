@@ -45,16 +45,28 @@ class Session:
         seen = list[int]()
         try:
             found = await self._database.run(looking.destinations)
-            random.shuffle(found)  # so that processes side by side begin at different ones
-            for destination_id in found:
-                if not self._is_over:
-                    seen.append(destination_id)
-                    await self._destination(destination_id)
+            if found and (turn := await self._database.run(looking.take_turn)) is not False:
+                try:
+                    await self._look(found, seen)
+                finally:
+                    if turn:
+                        await self._database.run(looking.give_turn)
         except (LeaseLost, psycopg2.Error, DatabaseError) as error:
             log.warning("examination.dropped", error=str(error).strip() or type(error).__name__)
             if isinstance(error, psycopg2.Error):
                 await self._database.close()
+        finally:
+            flight.mine().examine(False)
         return seen
+
+    async def _look(self, found: list[int], seen: list[int]) -> None:
+        """Go through these destinations; adds to `seen` those that it came to."""
+        flight.mine().examine(True)
+        random.shuffle(found)  # so that processes side by side begin at different ones
+        for destination_id in found:
+            if not self._is_over:
+                seen.append(destination_id)
+                await self._destination(destination_id)
 
     @property
     def _is_over(self) -> bool:

@@ -39,6 +39,24 @@ def test_what_is_being_parsed_is_noted_beside_the_rest(tmp_path: Path) -> None:
     assert flight.read(tmp_path / "flight-1") == [{"destination": 8}]
 
 
+def test_what_is_looked_into_alone_says_so(tmp_path: Path) -> None:
+    mine = flight.Flight(tmp_path / "flight-1")
+    mine.examine(True)
+    mine.begin_reading(7, 3, 63, 0, 2**40, 5)
+    slots = [mine.take_link(7), mine.take_event(7, 3, 63, 0, 2**40, 5)]
+    assert flight.read(tmp_path / "flight-1") == [
+        EVENT | {"examined": True},
+        {"destination": 7, "examined": True},
+        EVENT | {"examined": True},
+    ]
+    mine.end_reading()
+    for slot in slots:
+        mine.give(slot)
+    mine.examine(False)
+    mine.take_event(7, 3, 63, 0, 2**40, 5)
+    assert flight.read(tmp_path / "flight-1") == [EVENT]
+
+
 def test_a_killed_process_leaves_its_slots(tmp_path: Path) -> None:
     program = (
         "import os, signal, pathlib; from rudderproj import flight;"

@@ -9,7 +9,7 @@ from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts import modes
-from alerts.models import Incident, Mode
+from alerts.models import Crash, Incident, Mode
 from destinations import actions, control, lanes, reader
 from destinations.forward import Forwarder
 from destinations.models import Connection as Link
@@ -260,3 +260,14 @@ def test_only_a_holder_of_a_good_claim_takes_a_suspect_s_lane(world: World, raw:
     assert token
     lanes.give_up(raw, [token])
     assert lanes.take_suspect(raw, token, world.destination.pk, []) is None
+
+
+def test_suspects_of_a_whole_process_are_looked_into_one_at_a_time(world: World, raw: Connection) -> None:
+    world.append("a", "a0")
+    with closing(db.connect("tests", 5)) as other:
+        crash(entry(world, "a0"))
+        assert (looking.take_turn(raw), looking.take_turn(other)) == (None, None)
+        Crash.objects.update(kind="process")
+        assert (looking.take_turn(raw), looking.take_turn(other)) == (True, False)
+        looking.give_turn(raw)
+        assert looking.take_turn(other) is True

@@ -34,6 +34,15 @@ def test_only_a_death_with_nothing_else_in_flight_names_its_event(busy: World) -
     assert Suspect.objects.get(message_id="a0").crashes == [str(c.pk) for c in (first, second, third)]
 
 
+def test_of_processes_that_died_together_the_one_event_under_examination_is_named(busy: World) -> None:
+    crash(entry(busy, "a0") | {"examined": True}, entry(busy, "b0"))
+    assert deaths_alone() == {"a0": 1, "b0": 0}
+    crash(entry(busy, "a0") | {"examined": True}, entry(busy, "b0") | {"examined": True})
+    assert deaths_alone() == {"a0": 1, "b0": 0}
+    crash({"destination": busy.destination.pk, "examined": True}, entry(busy, "b0"))
+    assert deaths_alone() == {"a0": 1, "b0": 0, "hook": 1}
+
+
 def test_a_link_that_had_just_begun_is_suspected_once_per_destination(busy: World) -> None:
     crash({"destination": busy.destination.pk})
     crash({"destination": busy.destination.pk})
