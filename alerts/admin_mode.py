@@ -15,6 +15,7 @@ _BUTTONS = {
     modes.NORMAL: Button(modes.NORMAL, "Forward again", "play_arrow", "primary", ask=True),
     modes.DEGRADED: Button(modes.DEGRADED, "Stop forwarding", "pause", "danger", ask=True),
 }
+_KEEP = Button(modes.DEGRADED, "Keep forwarding stopped", "lock", "danger", ask=True)
 
 
 class ReasonForm(forms.Form):
@@ -45,16 +46,21 @@ class ModeAdmin(ButtonAdmin):
         return modes.forced() or "no"
 
     def buttons(self, request: HttpRequest, row: Mode) -> list[Button]:
-        return [button for mode, button in _BUTTONS.items() if mode != row.mode]
+        found = [button for mode, button in _BUTTONS.items() if mode != row.mode]
+        return [*found, _KEEP] if (row.mode, row.actor) == (modes.DEGRADED, modes.RECOVERY) else found
 
     def press(self, request: HttpRequest, row: Mode, name: str) -> HttpResponse | None:
         form = ReasonForm(request.POST or None)
         if not form.is_valid():
-            context = {"title": _BUTTONS[name].title, "mode": name, "row": row, "form": form}
+            button = next(button for button in self.buttons(request, row) if button.name == name)
+            context = {"title": button.title, "mode": name, "row": row, "form": form}
             return self.page(request, "alerts/mode_reason.html", context)
         reason = form.cleaned_data["reason"]
-        if modes.set_mode(name, reason, request.user.get_username()):
+        actor = request.user.get_username()
+        if former := modes.set_mode(name, reason, actor):
             self.log_change(request, row, f"{name}: {reason}")
+        if former == name:
+            self.message_user(request, f"{name} already; now by {actor}")
         if note := modes.without_effect():
             self.message_user(request, note, messages.WARNING)
         return None

@@ -15,19 +15,22 @@ from django.db import DatabaseError, connection
 from alerts.models import Mode
 
 NORMAL, DEGRADED = Mode.Value.NORMAL.value, Mode.Value.DEGRADED.value
+RECOVERY = "recovery"  # the actor of what nobody asked for: alerts.recovery.switch, which may take its own word back
 
-# `seen_since` guards a decision that was made on what the mode was then.
+# `seen_since` guards a decision that was made on what the mode was then. The same mode again changes something when an
+# operator takes over what recovery said: from then on it is theirs.
 _SET = """
 WITH changed AS (
     UPDATE alerts_mode m SET mode = %(mode)s, since = now(), reason = %(reason)s, actor = %(actor)s,
         probation_until = now() + make_interval(secs => %(probation)s)
-    FROM (SELECT id, mode FROM alerts_mode WHERE mode <> %(mode)s
+    FROM (SELECT id, mode FROM alerts_mode WHERE (mode <> %(mode)s OR actor = %(recovery)s AND %(actor)s <> actor)
             AND (%(seen_since)s::timestamptz IS NULL OR since = %(seen_since)s) FOR UPDATE) old
     WHERE m.id = old.id
     RETURNING m.since, old.mode AS from_mode
 )
 INSERT INTO alerts_modechange (at, from_mode, to_mode, reason, actor, crashes)
 SELECT since, from_mode, %(mode)s, %(reason)s, %(actor)s, %(crashes)s::jsonb FROM changed
+RETURNING from_mode
 """
 FORCED_BY = "RSERVER_MODE"
 
@@ -88,14 +91,18 @@ def set_mode(
     seen_since: datetime | None = None,
     crashes: Sequence[str] = (),
     probation_seconds: float | None = None,
-) -> bool:
-    """Change the stored mode and write its history; False if it was so already, or is not any more as of `seen_since`.
+) -> str:
+    """Change the stored mode and write its history; the former mode, or "" if nothing changed.
 
-    `crashes`: ids of those that caused it. Raises ValueError for an unknown mode.
+    Nothing does if it was so already, or is not any more as of `seen_since`. The former mode is the same one where an
+    operator takes over what recovery said. `crashes`: ids of those that caused it.
+
+    Raises ValueError for an unknown mode.
     """
     if mode not in Mode.Value.values:
         raise ValueError(f"unknown mode, expected one of {', '.join(Mode.Value.values)}")
-    values = {"mode": mode, "reason": reason, "actor": actor, "seen_since": seen_since}
+    values = {"mode": mode, "reason": reason, "actor": actor, "seen_since": seen_since, "recovery": RECOVERY}
     with connection.cursor() as cursor:
         cursor.execute(_SET, values | {"crashes": json.dumps(list(crashes)), "probation": probation_seconds})
-        return bool(cursor.rowcount)
+        row = cursor.fetchone()
+    return row[0] if row else ""

@@ -15,8 +15,6 @@ from alerts.recovery.signals import threshold_reached
 
 log = structlog.get_logger(__name__)
 
-ACTOR = "recovery"
-
 # Since when recovery's own degraded mode has been, if forwarding has not crashed for so long, nor come back. A worker
 # that is down is not quiet: one must live, and none lie dead that an orchestrator lets wait before its next start.
 _QUIET = """
@@ -40,8 +38,8 @@ def degrade(loop: Loop, **_: Any) -> None:
     """Stop forwarding. Of several that are told of the same loop one does it; nobody after an operator has acted."""
     if loop.role != FORWARD or not settings.ENV["RECOVERY_ENABLED"] or modes.forced():
         return
-    if modes.set_mode(modes.DEGRADED, str(loop), ACTOR, seen_since=loop.mode_since, crashes=loop.crashes):
-        log.error("mode.changed", mode=modes.DEGRADED, reason=str(loop), actor=ACTOR, crashes=loop.crashes)
+    if modes.set_mode(modes.DEGRADED, str(loop), modes.RECOVERY, seen_since=loop.mode_since, crashes=loop.crashes):
+        log.error("mode.changed", mode=modes.DEGRADED, reason=str(loop), actor=modes.RECOVERY, crashes=loop.crashes)
 
 
 def resume_when_quiet() -> None:
@@ -51,9 +49,9 @@ def resume_when_quiet() -> None:
         return
     with connection.cursor() as cursor:
         back_off = settings.ENV["RECOVERY_CRASH_LONG_WINDOW_SECONDS"]
-        values = {"actor": ACTOR, "seconds": seconds, "gone": processes.GONE_SECONDS, "back_off": back_off}
+        values = {"actor": modes.RECOVERY, "seconds": seconds, "gone": processes.GONE_SECONDS, "back_off": back_off}
         cursor.execute(_QUIET, values)
         row = cursor.fetchone()
     reason = f"no crash for {seconds:.0f} s"
-    if row and modes.set_mode(modes.NORMAL, reason, ACTOR, seen_since=row[0], probation_seconds=seconds):
-        log.warning("mode.changed", mode=modes.NORMAL, reason=reason, actor=ACTOR)
+    if row and modes.set_mode(modes.NORMAL, reason, modes.RECOVERY, seen_since=row[0], probation_seconds=seconds):
+        log.warning("mode.changed", mode=modes.NORMAL, reason=reason, actor=modes.RECOVERY)

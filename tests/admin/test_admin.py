@@ -123,6 +123,16 @@ def test_the_mode_is_changed_with_its_history(client: Client) -> None:
     assert modes.current().forwards
 
 
+def test_an_operator_takes_over_what_recovery_stopped(client: Client) -> None:
+    modes.set_mode("degraded", "a loop", "recovery")
+    path = "/admin/alerts/mode/1"
+    assert "Keep forwarding stopped" in client.get(f"{path}/press/degraded/").content.decode()
+    answer = client.post(f"{path}/press/degraded/", {"reason": "until Monday"}, follow=True).content.decode()
+    assert "degraded already; now by ada" in answer
+    assert (modes.current().actor, modes.current().reason) == ("ada", "until Monday")
+    assert "Keep forwarding stopped" not in answer
+
+
 def test_a_forced_mode_is_told_on_every_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "degraded")
     shown = page(client, "ingest/source/")

@@ -17,7 +17,7 @@ def history() -> list[tuple[str, str, str, str]]:
 
 
 def test_a_change_is_in_force_and_in_the_history_with_the_same_time() -> None:
-    assert modes.set_mode("degraded", "crash loop", "ada")
+    assert modes.set_mode("degraded", "crash loop", "ada") == "normal"
     mode = modes.current()
     assert (mode.mode, mode.reason, mode.actor, mode.forwards) == ("degraded", "crash loop", "ada", False)
     assert history() == [("normal", "degraded", "crash loop", "ada")]
@@ -38,8 +38,19 @@ def test_an_unknown_mode_is_refused() -> None:
 
 def test_of_many_who_ask_at_once_one_makes_the_change() -> None:
     results = together([partial(modes.set_mode, "degraded", name, name) for name in "abcdefgh"])
-    assert sorted(results) == [False] * 7 + [True]
+    assert sorted(results) == [""] * 7 + ["normal"]
     assert len(history()) == 1
+
+
+def test_an_operator_takes_over_what_recovery_said_and_nobody_takes_it_from_an_operator() -> None:
+    modes.set_mode("degraded", "a loop", "recovery")
+    assert modes.set_mode("degraded", "still a loop", "recovery") == ""
+    assert modes.set_mode("degraded", "keep it stopped", "ada") == "degraded"
+    mode = modes.current()
+    assert (mode.mode, mode.reason, mode.actor) == ("degraded", "keep it stopped", "ada")
+    assert modes.set_mode("degraded", "a loop", "recovery") == ""
+    assert modes.set_mode("degraded", "me too", "bob") == ""
+    assert history()[1:] == [("degraded", "degraded", "keep it stopped", "ada")]
 
 
 @pytest.mark.parametrize("value", ["normal", "degraded"])

@@ -8,6 +8,7 @@ from django.core.management import call_command
 
 from alerts import modes
 from alerts.models import ModeChange
+from rudderproj import account
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -28,6 +29,14 @@ def test_the_mode_is_changed_once_with_who_and_why() -> None:
     assert mode().endswith("(crash loop)")
     assert mode("normal", "--reason", "fixed") == "now normal"
     assert modes.current().forwards
+
+
+def test_who_takes_over_what_recovery_said_is_told_so() -> None:
+    modes.set_mode("degraded", "a loop", "recovery")
+    actor = account.name()
+    assert mode("degraded", "--reason", "keep it stopped") == f"degraded already; now by {actor}"
+    assert mode("degraded", "--reason", "again") == "already degraded"
+    assert (modes.current().actor, modes.current().reason) == (actor, "keep it stopped")
 
 
 def test_a_forced_mode_is_shown_and_the_stored_one_changed_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

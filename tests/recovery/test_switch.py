@@ -189,6 +189,15 @@ def test_what_an_operator_switched_stays(settings: Any) -> None:
     assert modes.current().mode == "degraded"
 
 
+def test_what_recovery_switched_stays_once_an_operator_said_so_too(settings: Any) -> None:
+    quiet(settings)
+    degraded_long_ago()
+    modes.set_mode("degraded", "keep it stopped", "ada")
+    Mode.objects.update(since=database_now() - timedelta(days=1))
+    recovery.evaluate()
+    assert (modes.current().mode, modes.current().actor) == ("degraded", "ada")
+
+
 def test_without_the_setting_it_stays_degraded() -> None:
     came_back(5, seconds_ago=100)
     recovery.evaluate()

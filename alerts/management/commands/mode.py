@@ -28,11 +28,15 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         if options["mode"] is None:
             return self.show()
-        changed = modes.set_mode(options["mode"], options["reason"].strip(), account.name())
-        self.stdout.write(f"{'now' if changed else 'already'} {options['mode']}")
+        mode, actor = options["mode"], account.name()
+        former = modes.set_mode(mode, options["reason"].strip(), actor)
+        taken_over = former == mode
+        self.stdout.write(
+            f"{mode} already; now by {actor}" if taken_over else f"{'now' if former else 'already'} {mode}"
+        )
         if note := modes.without_effect():
             self.stderr.write(note)
-        if changed and options["mode"] == modes.NORMAL:
+        if former and mode == modes.NORMAL:
             _ring()
         return None
 
