@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 # The main process forks the successor right now: better without a thread of ours at work.
 AFTER_FORK_SECONDS = 0.2
+NO_FOLDER = os.devnull  # in it nothing can be opened, which each of us bears
 LAST_SECONDS = 2.0  # at the worker's end, for what is not in the database yet; the next guard finds it
 
 _fault_file: IO[bytes] | None = None  # open as long as this process lives
@@ -84,7 +85,7 @@ class Burials:
     def _note(self, pid: int, status: int, started: float, moment: dict[str, Any]) -> None:
         kills, self._oom_kills = self._oom_kills, oom.kills()
         role, node = identity()
-        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        how = f"by {words.signal_name(-status)}" if status < 0 else f"with status {status}"
         is_oom = -status == signal.SIGKILL and self._oom_kills > kills
         how += ", out of memory" if is_oom else ""
         self._registrar.add(
@@ -98,7 +99,7 @@ class Burials:
                 "node": node,
                 "pid": pid,
                 "exit_status": status if status >= 0 else None,
-                "signal": signal.Signals(-status).name if status < 0 else "",
+                "signal": words.signal_name(-status) if status < 0 else "",
                 "is_oom": is_oom,
                 "uptime_seconds": round(moment["seconds"] - started, 3),
                 "summary": f"a pool process of {node} ended {how}",
@@ -139,25 +140,34 @@ def _before_fork(**_: Any) -> None:
     from alerts.recovery import pool
 
     if flight.FOLDER_VARIABLE not in os.environ:  # no guard
-        folder = tempfile.mkdtemp(prefix="rudderproj-life-")
-        os.environ[flight.FOLDER_VARIABLE] = folder
-        owner = os.getpid()
-
-        def remove() -> None:
-            if os.getpid() == owner:
-                shutil.rmtree(folder, ignore_errors=True)
-
-        atexit.register(remove)
-    burials = Burials(Path(os.environ[flight.FOLDER_VARIABLE]))
+        _make_folder()
+    burials = Burials(Path(os.environ.get(flight.FOLDER_VARIABLE, NO_FOLDER)))
     pool.watch(burials)
     worker_shutdown.connect(lambda **_: burials.settle(), weak=False, dispatch_uid="alerts.recovery.children")
+
+
+def _make_folder() -> None:
+    """A temporary one as long as this process lives. Where none can be had deaths are noted without their details."""
+    try:
+        folder = tempfile.mkdtemp(prefix="rudderproj-life-")
+    except OSError as error:
+        log.warning("recovery.no_folder", error=str(error))
+        return
+    os.environ[flight.FOLDER_VARIABLE] = folder
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
 
 
 def _in_child(**_: Any) -> None:
     """After the fork: a hard crash leaves its traceback where the main process finds it."""
     global _fault_file
     with contextlib.suppress(OSError):
-        _fault_file = (Path(os.environ[flight.FOLDER_VARIABLE]) / f"fault-{os.getpid()}").open("wb")
+        _fault_file = (Path(os.environ.get(flight.FOLDER_VARIABLE, NO_FOLDER)) / f"fault-{os.getpid()}").open("wb")
         faulthandler.enable(_fault_file)
 
 

@@ -148,14 +148,14 @@ class Guard:
     def _seen(self, status: int) -> dict[str, Any]:
         """The record of a crash that the guard saw. Only for want of memory events may be to blame: pools run them."""
         uptime = clock.seconds() - self._life.started
-        how = f"by {_name(-status)}" if status < 0 else f"with status {status}"
+        how = f"by {words.signal_name(-status)}" if status < 0 else f"with status {status}"
         is_oom = -status == signal.SIGKILL and oom.kills() > self._oom_kills
         how += ", out of memory," if is_oom else ""
         log = words.readable(self._ring.read() if self._ring else b"")
         return _crash_of(self._life) | {
             "pid": self._child.pid,
             "exit_status": status if status >= 0 else None,
-            "signal": _name(-status) if status < 0 else "",
+            "signal": words.signal_name(-status) if status < 0 else "",
             "is_oom": is_oom,
             "uptime_seconds": round(uptime, 3),
             "summary": f"{self._life.role} {self._life.node} ended {how} after {uptime:.0f} s",
@@ -176,13 +176,6 @@ def _crash_of(who: Life) -> dict[str, Any]:
 
 def _restart(former: Life) -> dict[str, Any]:
     return {"do": "restart", "id": former.crash_id}
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _is_in_foreground() -> bool:

@@ -8,6 +8,7 @@ import json
 import os
 from typing import Any
 
+from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from rudderproj.guard import clock
@@ -16,6 +17,7 @@ from rudderproj.guard.spool import Record
 
 SUSPECTED_SECONDS = 60  # so long events in flight are looked into before the crash counts as unexplained
 SAME_START_SECONDS = 0.5
+IN_FLIGHT_MOST = 2000  # of one crash: what is more tells nothing, and may take the database too long
 _AT = "now() - make_interval(secs => %(age)s)"
 
 _FORMER = f"""
@@ -66,7 +68,19 @@ NO_DETAILS: Record = {
 
 
 def apply(raw: Connection, record: Record) -> bool:
-    """Write one record; whether a restart after a crash was noted. Raises psycopg2.Error, and then nothing was."""
+    """Write one record; whether a restart after a crash was noted. Raises psycopg2.Error, and then nothing was.
+
+    One that takes the database too long goes without what was in flight: it must not keep others waiting for ever.
+    """
+    try:
+        return _apply(raw, record)
+    except QueryCanceled:
+        if not record.get("in_flight"):
+            raise
+    return _apply(raw, record | {"in_flight": []})
+
+
+def _apply(raw: Connection, record: Record) -> bool:
     values = record | {"age": clock.age(record["moment"])}
     with raw, raw.cursor() as cursor:
         return _DO[record["do"]](cursor, values)
@@ -74,8 +88,10 @@ def apply(raw: Connection, record: Record) -> bool:
 
 def crash(cursor: Any, values: Record) -> bool:
     """A process ended uncleanly; `is_back`: and is there again."""
-    texts = {name: json.dumps(values.get(name, NO_DETAILS[name])) for name in ("in_flight", "environment")}
-    cursor.execute(_CRASH, NO_DETAILS | values | texts | {"forced": os.environ.get("RSERVER_MODE", "")})
+    values = NO_DETAILS | values
+    in_flight, environment = values["in_flight"][:IN_FLIGHT_MOST], values["environment"]
+    texts = {"in_flight": json.dumps(in_flight), "environment": json.dumps(environment)}
+    cursor.execute(_CRASH, values | texts | {"forced": os.environ.get("RSERVER_MODE", "")})
     return bool(cursor.rowcount) and bool(values.get("is_back"))
 
 

@@ -1,9 +1,10 @@
-"""The last words of a process that died: its log as a report may show it, and the traceback in it.
+"""The last words of a process that died: its log as a report may show it, the traceback in it, the signal's name.
 
 Must never let through a row that PostgreSQL quotes, or a secret of our environment. Must never import Django or an app.
 """
 
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,14 @@ LOG_BYTES = 16_384
 TRACEBACK_MOST = 20_000  # characters; of a longer one the end, where the cause is
 _FATAL, _TRACEBACK = "Fatal Python error: ", "Traceback (most recent call last):"
 _CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
+
+
+def signal_name(number: int) -> str:
+    """What a report calls a signal: SIGSEGV; those of real time have no names."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def readable(output: bytes) -> str:

@@ -4,16 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from celery.concurrency.prefork import TaskPool
 
 from alerts import recovery
 from alerts.models import Crash
+from alerts.recovery import children
+from alerts.recovery.pool import WatchedPool
+from rudderproj import flight
 from rudderproj.celery import FORWARD_QUEUE
+from rudderproj.guard import clock
 from tests.recovery import dying
 from tests.recovery.guards import eventually
 from tests.services import ROOT
@@ -141,10 +147,27 @@ def test_a_stop_under_load_is_no_crash(worker: Worker) -> None:
 
 
 def test_a_killed_main_process_is_one_crash_and_its_pool_none(worker: Worker) -> None:
-    children = worker.children()
+    pool = worker.children()
     worker.main.kill()
     assert worker.guard.wait(30) == 137
-    eventually(lambda: not any(child.is_running() for child in children))
+    eventually(lambda: not any(child.is_running() for child in pool))
     assert [(crash.kind, crash.signal, crash.in_flight) for crash in Crash.objects.all()] == [
         ("process", "SIGKILL", [])
     ]
+
+
+def test_a_death_by_a_signal_without_a_name_is_noted_where_no_folder_can_be_had(
+    process_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", process_env["DATABASE_URL"])
+    monkeypatch.delenv(flight.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/none")
+    monkeypatch.setattr(TaskPool, "Pool", TaskPool.Pool)
+    children._before_fork()
+    undertaker = WatchedPool.undertaker
+    undertaker.bury(os.getpid(), -40, clock.seconds())
+    crash = eventually(lambda: Crash.objects.first())
+    assert crash is not None
+    assert (crash.signal, crash.exit_status, crash.kind) == ("signal 40", None, "child")
+    assert (crash.log, crash.traceback, crash.in_flight) == ("", "", [])
+    undertaker.clean(os.getpid())

@@ -141,3 +141,33 @@ def test_a_record_that_is_written_twice_changes_nothing_the_second_time(twice: t
     crash = Crash.objects.get()
     assert (counted, crash.restarted_at is not None, crash.signal) == (1, True, "SIGSEGV")
     assert (Life.objects.get().pid, Life.objects.get().end) == (8, "")
+
+
+def in_flight(count: int) -> list[dict[str, int]]:
+    names = ("destination", "connection", "lane", "replay", "xid", "position")
+    return [dict.fromkeys(names, number) for number in range(1, count + 1)]
+
+
+def crash(**values: Any) -> dict[str, Any]:
+    return {"moment": clock.moment()} | next(record for record in records() if record["do"] == "crash") | values
+
+
+@pytest.mark.usefixtures("committed")
+def test_of_very_much_in_flight_the_first_is_kept() -> None:
+    with closing(db.connect("test", 5)) as raw:
+        raw.autocommit = False
+        store.apply(raw, crash(in_flight=in_flight(2001)))
+    assert Crash.objects.get().in_flight == in_flight(2000)
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_crash_that_takes_the_database_too_long_is_written_without_what_was_in_flight() -> None:
+    with closing(db.connect("other", 5)) as other, closing(db.connect("test", 5)) as raw:
+        for one in (other, raw):
+            one.autocommit = False
+        other.cursor().execute("LOCK TABLE destinations_suspect")  # whoever looks into an event waits for it
+        with raw, raw.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '300ms'; SET lock_timeout = 0")
+        store.apply(raw, crash(in_flight=in_flight(3)))
+    found = Crash.objects.get()
+    assert (found.in_flight, found.signal, found.suspected_until) == ([], "SIGSEGV", None)
