@@ -1,5 +1,6 @@
 """Sending what is due: claim, say, note what came of it. No connection is held while a provider is waited for."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import structlog
@@ -23,32 +24,47 @@ STATEMENT_SECONDS = 10.0
 
 
 def send_due() -> int:
-    """Send everything that is due now; how many were tried. Raises psycopg2.Error or django.db.DatabaseError."""
+    """Send everything that is due now, to all channels side by side, and wait for them; how many were tried.
+
+    Raises psycopg2.Error or django.db.DatabaseError.
+    """
+    channels = channels_due()
+    with ThreadPoolExecutor(len(channels) or 1) as pool:
+        return sum(pool.map(send_to, channels))
+
+
+def channels_due() -> list[int]:
+    """To whom something is due, by id. Raises psycopg2.Error."""
+    with closing(db.connect("notifications", STATEMENT_SECONDS)) as raw:
+        return owed.channels(raw)
+
+
+def send_to(channel: int) -> int:
+    """Send everything that is due to a channel; how many were tried. Raises as send_due."""
     tried = 0
-    while claimed := _claim():
+    while claimed := _claim(channel):
         tried += len(claimed)
-        addresses = addresses_of({one.channel_id for one in claimed})
-        known = [(one, addresses[one.channel_id]) for one in claimed if one.channel_id in addresses]
-        sent = sending.say([(address, message_of(one)) for one, address in known])
+        row = _channel(channel)
+        if row is None:
+            break
+        address = address_of(row)
+        sent = sending.say([(address, message_of(one)) for one in claimed])
         with closing(db.connect("notifications", STATEMENT_SECONDS)) as raw:
-            for (one, address), outcome in zip(known, sent, strict=True):
+            for one, outcome in zip(claimed, sent, strict=True):
                 _settle(raw, one, address, outcome)
     return tried
 
 
-def _claim() -> list[Claimed]:
+def _claim(channel: int) -> list[Claimed]:
     with closing(db.connect("notifications", STATEMENT_SECONDS)) as raw:
-        return owed.claim(raw)
+        return owed.claim(raw, channel)
 
 
-def addresses_of(channel_ids: set[int] | None = None) -> dict[int, Address]:
-    """Where these channels' notifications go (None: all that are enabled), by id. Raises django.db.DatabaseError."""
-    rows = Channel.objects.filter(enabled=True) if channel_ids is None else Channel.objects.filter(pk__in=channel_ids)
+def _channel(channel: int) -> Channel | None:
     try:
-        return {row.pk: address_of(row) for row in rows}
+        return Channel.objects.filter(pk=channel).first()
     finally:
-        if not connection.in_atomic_block:
-            connection.close()  # a worker's main process forks: nothing stays open
+        connection.close()  # a worker's main process forks: nothing stays open
 
 
 def address_of(row: Channel) -> Address:

@@ -11,25 +11,29 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 LEASE_SECONDS = 60
-A_CHANNEL = 5  # at once, so that one channel that hangs takes no other's turn
+AT_ONCE = 5  # to one channel
+
+_CHANNELS = """
+SELECT c.id FROM alerts_channel c WHERE c.enabled
+AND EXISTS (SELECT FROM alerts_notification n WHERE n.channel_id = c.id AND n.next_attempt_at <= now()) ORDER BY c.id
+"""
 
 _CLAIM = """
 WITH due AS (
-    SELECT d.id FROM alerts_channel c CROSS JOIN LATERAL (
-        SELECT n.id FROM alerts_notification n JOIN alerts_incident i ON i.id = n.incident_id
-        WHERE n.channel_id = c.id AND n.next_attempt_at <= now() AND NOT EXISTS (
-            SELECT FROM alerts_notification earlier JOIN alerts_incident its ON its.id = earlier.incident_id
-            WHERE earlier.channel_id = n.channel_id AND its.key = i.key AND earlier.id < n.id
-            AND earlier.next_attempt_at IS NOT NULL)
-        ORDER BY n.next_attempt_at LIMIT %(most)s FOR UPDATE OF n SKIP LOCKED
-    ) d WHERE c.enabled
+    SELECT n.id FROM alerts_notification n JOIN alerts_incident i ON i.id = n.incident_id
+    WHERE n.channel_id = %(channel)s AND n.next_attempt_at <= now() AND NOT EXISTS (
+        SELECT FROM alerts_notification earlier JOIN alerts_incident its ON its.id = earlier.incident_id
+        WHERE earlier.channel_id = n.channel_id AND its.key = i.key AND earlier.id < n.id
+        AND earlier.next_attempt_at IS NOT NULL)
+    AND EXISTS (SELECT FROM alerts_channel c WHERE c.id = n.channel_id AND c.enabled)
+    ORDER BY n.next_attempt_at LIMIT %(most)s FOR UPDATE OF n SKIP LOCKED
 ), claimed AS (
     UPDATE alerts_notification n SET next_attempt_at = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
     FROM due WHERE n.id = due.id RETURNING n.id, n.incident_id, n.channel_id, n.action, n.attempts
 )
-SELECT d.id, d.attempts, d.action, c.id, i.id, i.key, i.kind, i.severity, i.summary, i.details, i.opened_at,
+SELECT d.id, d.attempts, d.action, d.channel_id, i.id, i.key, i.kind, i.severity, i.summary, i.details, i.opened_at,
     i.resolved_at
-FROM claimed d JOIN alerts_incident i ON i.id = d.incident_id JOIN alerts_channel c ON c.id = d.channel_id
+FROM claimed d JOIN alerts_incident i ON i.id = d.incident_id
 ORDER BY d.id
 """
 _GIVE_UP = """
@@ -65,11 +69,18 @@ class Claimed:
     resolved_at: datetime | None
 
 
-def claim(raw: Connection) -> list[Claimed]:
-    """Take what is due. Raises psycopg2.Error."""
+def channels(raw: Connection) -> list[int]:
+    """To whom something is due. What is due to who was switched off is given up. Raises psycopg2.Error."""
     with raw.cursor() as cursor:
         cursor.execute(_GIVE_UP)
-        cursor.execute(_CLAIM, {"most": A_CHANNEL, "lease": LEASE_SECONDS})
+        cursor.execute(_CHANNELS)
+        return [channel for (channel,) in cursor.fetchall()]
+
+
+def claim(raw: Connection, channel: int) -> list[Claimed]:
+    """Take what is due to a channel, so much of it as may be sent at once. Raises psycopg2.Error."""
+    with raw.cursor() as cursor:
+        cursor.execute(_CLAIM, {"channel": channel, "most": AT_ONCE, "lease": LEASE_SECONDS})
         return [Claimed(*row) for row in cursor.fetchall()]
 
 

@@ -1,4 +1,4 @@
-"""The watch's threads: one makes the checks, one sends what is due, one minds the database itself.
+"""The watch's threads: one makes the checks, one has what is due sent, one minds the database itself.
 
 Must never hold a database connection while it waits, since the worker forks, and never end: whatever a round raises
 is logged, and the next one comes.
@@ -26,6 +26,7 @@ DATABASE_SECONDS = 3.0
 UNASKED_SECONDS = 3.0  # what nobody rang for: retries, and what another process wrote
 
 _due = threading.Event()
+_sending: dict[int, threading.Thread] = {}  # by channel
 
 
 def start() -> None:
@@ -50,17 +51,35 @@ def make_checks() -> None:
 
 
 def _send() -> None:
+    """Have each channel's thread send what is due to it; whoever still waits for an answer keeps no other waiting."""
     _due.clear()
-    deliver.send_due()
+    for channel in deliver.channels_due():
+        if channel not in _sending or not _sending[channel].is_alive():
+            _sending[channel] = threading.Thread(
+                target=_send_to, args=(channel,), name=f"notify-{channel}", daemon=True
+            )
+            _sending[channel].start()
+
+
+def _send_to(channel: int) -> None:
+    def work() -> None:
+        if deliver.send_to(channel):
+            _due.set()  # what came just when it ended
+
+    _try(work)
 
 
 def _for_ever(work: Callable[[], None], rest: Callable[[], object]) -> None:
     time.sleep(QUIET_SECONDS)
     while True:
-        try:
-            work()
-        except (DatabaseError, psycopg2.Error) as error:
-            log.info("watch.no_database", part=threading.current_thread().name, error=str(error).strip())
-        except Exception:
-            log.exception("watch.failed", part=threading.current_thread().name)
+        _try(work)
         rest()
+
+
+def _try(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except (DatabaseError, psycopg2.Error) as error:
+        log.info("watch.no_database", part=threading.current_thread().name, error=str(error).strip())
+    except Exception:
+        log.exception("watch.failed", part=threading.current_thread().name)

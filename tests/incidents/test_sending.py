@@ -10,7 +10,9 @@ from django.utils import timezone
 from alerts import incidents
 from alerts.models import Channel, Incident, Notification
 from alerts.notifications import deliver
+from alerts.watch import loop
 from tests.race import together
+from tests.stack.harness import eventually
 from tests.stubs.providers import PagerDuty, VictorOps
 
 
@@ -109,7 +111,7 @@ def test_of_many_senders_at_once_each_notification_is_sent_by_one(pager: Channel
 
 def test_a_sender_that_died_leaves_it_to_another(pager: Channel, pagerduty: PagerDuty) -> None:
     open_one()
-    (claimed,) = deliver._claim()
+    (claimed,) = deliver._claim(pager.pk)
     assert deliver.send_due() == 0
     assert send_in(61) == 1
     assert actions(pagerduty) == [("trigger", "rudderproj:k")]
@@ -144,7 +146,25 @@ def test_a_channel_that_was_switched_on_again_is_told_of_what_is_still_open(
     assert actions(pagerduty) == [("trigger", "rudderproj:k")]
 
 
-def test_a_channel_that_hangs_keeps_no_other_waiting_for_more_than_its_timeout(
+def test_a_channel_that_hangs_keeps_no_other_waiting(
+    pager: Channel, oncall: Channel, pagerduty: PagerDuty, victorops: VictorOps
+) -> None:
+    def told(channel: Channel) -> int:
+        loop._send()
+        return Notification.objects.filter(channel=channel).exclude(sent_at=None).count()
+
+    pagerduty.answers.clear()
+    open_one("a")
+    eventually(lambda: told(oncall) == 1 and pagerduty.calls)
+    open_one("b")
+    eventually(lambda: told(oncall) == 2)
+    assert len(pagerduty.calls) == 1
+    pagerduty.answers.set()
+    eventually(lambda: told(pager) == 2)
+    assert actions(pagerduty) == [("trigger", "rudderproj:a"), ("trigger", "rudderproj:b")]
+
+
+def test_a_channel_that_fails_takes_no_others_turn(
     pager: Channel, oncall: Channel, pagerduty: PagerDuty, victorops: VictorOps
 ) -> None:
     pagerduty.fail()

@@ -47,6 +47,8 @@ class Provider:
         self.calls: list[Call] = []
         self.failure: Failure | None = None
         self.seconds = 0.0  # that an answer takes
+        self.answers = threading.Event()  # while it is clear, requests are taken and hang
+        self.answers.set()
         self._changed = threading.Condition()
         provider = self
 
@@ -59,6 +61,7 @@ class Provider:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 status, extra, answer = provider.answer(self.path, headers, raw)
                 time.sleep(provider.seconds)
+                provider.answers.wait()
                 content = json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in extra.items():
@@ -126,6 +129,7 @@ class Provider:
             return found
 
     def close(self) -> None:
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
 
