@@ -4,77 +4,33 @@ One that can be read and not written is away too. Must never take a database tha
 ALERT_DATABASE_SECONDS have passed, or lose what was said meanwhile: it is written as it was.
 """
 
-import json
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
-from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts import links
 from alerts.channels import environment, sending
 from alerts.channels.message import TRIGGER, Message
-from alerts.channels.sending import Address
 from alerts.incidents.kinds import DATABASE_AWAY, KINDS
 from alerts.models import Channel
 from alerts.notifications import deliver
+from alerts.watch import outage
 from alerts.watch.cache import Cache
+from alerts.watch.outage import SEVERITY, SUMMARY, Outage, Told
 from rudderproj import db
 
 log = structlog.get_logger(__name__)
 
 STATEMENT_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
-SEVERITY = "critical"
-SUMMARY = "The database is away: events cannot be accepted or forwarded"
 
 # A standby says so too.
 _IS_READ_ONLY = "SELECT current_setting('transaction_read_only')::boolean"
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('rudderproj.database_away'))"
-# Another alerts worker may have written the same outage already.
-_INCIDENT = """
-INSERT INTO alerts_incident (key, kind, severity, summary, details, opened_at, updated_at, resolved_at)
-SELECT %(key)s, %(key)s, %(severity)s, %(summary)s, %(details)s::jsonb, opened.at, now(), now()
-FROM (SELECT now() - make_interval(secs => %(seconds)s) AS at) opened
-WHERE NOT EXISTS (SELECT FROM alerts_incident WHERE key = %(key)s AND (resolved_at IS NULL OR resolved_at >= opened.at))
-RETURNING id
-"""
-_TRIGGER = """
-INSERT INTO alerts_notification
-    (incident_id, channel_id, action, created_at, next_attempt_at, attempts, sent_at, last_error)
-SELECT %(incident)s, c.id, 'trigger', now() - make_interval(secs => %(since)s),
-    CASE WHEN %(sent)s::float8 IS NULL THEN now() END, %(attempts)s,
-    now() - make_interval(secs => %(sent)s::float8), %(error)s
-FROM alerts_channel c WHERE c.id = %(channel)s OR %(channel)s = 0 AND c.name = %(name)s
-ON CONFLICT DO NOTHING
-"""
-_RESOLVE = """
-INSERT INTO alerts_notification (incident_id, channel_id, action, created_at, next_attempt_at, attempts, last_error)
-SELECT incident_id, channel_id, 'resolve', now(), now(), 0, '' FROM alerts_notification WHERE incident_id = %s
-"""
-
-
-@dataclass(slots=True)
-class Told:
-    """How far one channel was told. Times are time.monotonic()."""
-
-    attempts: int = 0
-    next_at: float = 0.0
-    sent_at: float | None = None
-    error: str = ""
-
-
-@dataclass(slots=True)
-class Outage:
-    """The database has been away since `since` (time.monotonic())."""
-
-    since: float
-    told: dict[str, tuple[Address, Told]] = field(default_factory=dict)  # by the channel's name
 
 
 class Minder:
@@ -83,12 +39,15 @@ class Minder:
     def __init__(self, cache: Cache | None = None) -> None:
         self._cache = cache or Cache()
         self._outage: Outage | None = None
+        self._is_started = False
         self._refresh_at = 0.0
         self._is_mirrored = False
 
     def look(self, now: float | None = None) -> None:
         """One look, with what follows from it."""
         now = time.monotonic() if now is None else now
+        if not self._is_started:
+            self._outage, self._is_started = outage.kept(now), True
         try:
             self._back(now)
         except (psycopg2.Error, DatabaseError) as error:
@@ -110,7 +69,8 @@ class Minder:
                 self._refresh_at = now + REFRESH_SECONDS
             if self._outage:
                 if self._outage.told:
-                    write(raw, self._outage, now)
+                    outage.write(raw, self._outage, _details(), now)
+                    outage.forget()
                 log.warning("database.back", away_seconds=round(now - self._outage.since))
                 self._outage = None
 
@@ -125,49 +85,21 @@ class Minder:
         finally:
             connection.close()
 
-    def _tell(self, outage: Outage, now: float) -> None:
+    def _tell(self, lasting: Outage, now: float) -> None:
         """Trigger at every channel that has not accepted it yet and is due."""
         for address in self._cache.addresses:
-            outage.told.setdefault(address.name, (address, Told()))
-        due = [told for told in outage.told.values() if told[1].sent_at is None and told[1].next_at <= now]
-        message = _message(datetime.now(UTC) - timedelta(seconds=now - outage.since))
+            lasting.told.setdefault(address.name, (address, Told()))
+        due = [told for told in lasting.told.values() if told[1].sent_at is None and told[1].next_at <= now]
+        if not due:
+            return
+        message = _message(datetime.now(UTC) - timedelta(seconds=now - lasting.since))
         for (address, told), sent in zip(due, sending.say([(address, message) for address, _ in due]), strict=True):
             told.attempts += 1
             told.error = "" if sent.accepted else sent.answer
             told.sent_at = now if sent.accepted else None
             told.next_at = now + sending.delay_seconds(told.attempts, sent)
             log.warning("database.away_told", channel=address.name, accepted=sent.accepted, answer=sent.answer)
-
-
-def write(raw: Connection, outage: Outage, now: float) -> None:
-    """The incident and its notifications, as they were, and the resolves that are owed. Raises psycopg2.Error."""
-    row = {
-        "key": DATABASE_AWAY,
-        "severity": SEVERITY,
-        "summary": SUMMARY,
-        "details": json.dumps(_details()),
-        "seconds": now - outage.since,
-    }
-    raw.autocommit = False
-    with raw, raw.cursor() as cursor:
-        cursor.execute(_LOCK)
-        cursor.execute(_INCIDENT, row)
-        for (incident,) in cursor.fetchall():
-            for address, told in outage.told.values():
-                cursor.execute(_TRIGGER, _trigger(incident, address, told, outage, now))
-            cursor.execute(_RESOLVE, [incident])
-
-
-def _trigger(incident: int, address: Address, told: Told, outage: Outage, now: float) -> dict[str, object]:
-    return {
-        "incident": incident,
-        "channel": address.channel_id,
-        "name": address.name,
-        "since": now - outage.since,
-        "attempts": told.attempts,
-        "sent": None if told.sent_at is None else now - told.sent_at,
-        "error": told.error,
-    }
+        lasting.keep(now)
 
 
 def _message(opened_at: datetime) -> Message:

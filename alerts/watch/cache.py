@@ -1,21 +1,13 @@
-"""The channels as last seen, for when the database is away: in memory, and encrypted on disk for a restart meanwhile.
+"""The channels as last seen, for when the database is away: in memory, and on disk for a restart meanwhile.
 
-Must never fail for a disk that is full or a file that cannot be read: what the environment names is known without.
+Must never fail for what the disk holds: what the environment names is known without.
 """
 
-import json
 from dataclasses import asdict
-from pathlib import Path
-
-import structlog
-from django.conf import settings
 
 from alerts.channels import environment
 from alerts.channels.sending import Address
-from rudderproj import secrets
-from rudderproj.stack.datadir import write_private
-
-log = structlog.get_logger(__name__)
+from alerts.watch import disk
 
 FILE = "alerts-channels"
 
@@ -30,24 +22,11 @@ class Cache:
         """These are the channels now."""
         if addresses != self.addresses:
             self.addresses = addresses
-            _write(addresses)
-
-
-def _path() -> Path:
-    return Path(settings.ENV["DATA_DIR"]) / FILE
-
-
-def _write(addresses: list[Address]) -> None:
-    text = json.dumps([asdict(address) for address in addresses if not address.problem])
-    try:
-        if _path().parent.is_dir():
-            write_private(_path(), secrets.ring().encrypt(text))
-    except (OSError, secrets.SecretUnreadable) as error:
-        log.info("channels.not_kept", error=str(error))
+            disk.keep(FILE, [asdict(address) for address in addresses if not address.problem])
 
 
 def _read() -> list[Address]:
     try:
-        return [Address(**row) for row in json.loads(secrets.ring().decrypt(_path().read_text()))]
-    except (OSError, ValueError, TypeError, secrets.SecretUnreadable):
+        return [Address(**row) for row in disk.read(FILE) or []]
+    except TypeError:
         return []

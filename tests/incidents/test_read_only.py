@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +28,40 @@ def set_read_only(committed: None) -> Iterator[Callable[[bool], None]]:
     set_it(False)
 
 
+@pytest.mark.parametrize("is_back_first", [True, False])
+def test_who_is_started_during_an_outage_tells_nobody_twice_and_its_end(
+    is_back_first: bool,
+    pager: Channel,
+    pagerduty: PagerDuty,
+    set_read_only: Callable[[bool], None],
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    settings.ENV = settings.ENV | {"DATA_DIR": str(tmp_path), "ALERT_DATABASE_SECONDS": 30.0}
+    former, next_one = Minder(), Minder()
+    former.look(1000.0)
+    set_read_only(True)
+    former.look(1003.0)
+    former.look(1033.0)
+    assert "pager" not in (tmp_path / "alerts-outage").read_text()
+    if not is_back_first:
+        next_one.look(53.0)  # its machine's clock may have begun anew
+    set_read_only(False)
+    next_one.look(60.0)
+    incident = Incident.objects.get()
+    assert incident.resolved_at is not None
+    assert 30 <= (incident.resolved_at - incident.opened_at).total_seconds() < 60
+    trigger = Notification.objects.get(action="trigger")
+    assert (trigger.attempts, trigger.next_attempt_at, trigger.last_error) == (1, None, "")
+    deliver.send_due()
+    assert [body["event_action"] for body in pagerduty.accepted] == ["trigger", "resolve"]
+    Minder().look(70.0)
+    assert Incident.objects.count() == 1
+    assert list(tmp_path.glob("alerts-outage*")) == []
+
+
 def test_a_database_that_cannot_be_written_is_told_and_its_return_too(
-    pager: Channel, pagerduty: PagerDuty, set_read_only: Callable[[bool], None], settings: Any, tmp_path: Any
+    pager: Channel, pagerduty: PagerDuty, set_read_only: Callable[[bool], None], settings: Any, tmp_path: Path
 ) -> None:
     settings.ENV = settings.ENV | {"DATA_DIR": str(tmp_path), "ALERT_DATABASE_SECONDS": 30.0}
     minder = Minder()
