@@ -27,7 +27,6 @@ PATIENCE_SECONDS = 2.5  # for the database, at a start and at an end
 JUDGE_SECONDS = 10.0
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
-SWITCHING_ROLE = "forward"
 
 
 class Guard:
@@ -91,9 +90,10 @@ class Guard:
         }
 
     def _judge(self) -> None:
-        """Let alerts.recovery look whether restarts are too many, before the command may crash again."""
-        if self._life.role != SWITCHING_ROLE:
-            return  # only forwarding is ever switched off; the alerts worker looks at the others
+        """Let alerts.recovery look whether restarts are too many, before the command may crash again.
+
+        For every role: the alerts worker, which looks too, may be what crashes, and would tell of nobody's loop.
+        """
         command = [sys.executable, "-m", "alerts.recovery"]
         environ = self._environ | {"DJANGO_SETTINGS_MODULE": "alerts.recovery.settings"}
         try:

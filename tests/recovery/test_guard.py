@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from alerts import modes, recovery
-from alerts.models import Crash, Life, ModeChange
+from alerts.models import Crash, Incident, Life, ModeChange
 from rudderproj import flight
 from tests.recovery.guards import EXITS, FINE, KILLED, RAISES, SEGFAULT, SLEEPS, STUBBORN, Guarded, eventually, guarded
 
@@ -208,10 +208,18 @@ def test_the_fifth_restart_stops_forwarding_before_the_process_begins_again(one:
     assert len(ModeChange.objects.get().crashes) == 5
 
 
-def test_no_other_role_stops_forwarding(process_env: dict[str, str], tmp_path: Path) -> None:
-    with guarded(process_env, tmp_path, role="web") as one:
-        for _ in range(6):
+@pytest.mark.parametrize("role", ["web", "alerts"])
+def test_another_role_stops_nothing_and_its_guard_opens_the_incident(
+    process_env: dict[str, str], tmp_path: Path, role: str
+) -> None:
+    with guarded(process_env, tmp_path, role=role) as one:
+        for _ in range(5):
             one.run(EXITS)
+        assert not Incident.objects.exists()
+        one.run(EXITS)
+        incident = Incident.objects.get()
+        assert (incident.key, incident.severity) == (f"crash_loop:{role}:n-1", "critical")
+        assert incident.details["restarts"] == 5
         recovery.evaluate()
         assert (counted(), modes.current().mode) == (5, "normal")
-        assert [(loop.role, loop.node) for loop in recovery.loops()] == [("web", "n-1")]
+        assert [(loop.role, loop.node) for loop in recovery.loops()] == [(role, "n-1")]
