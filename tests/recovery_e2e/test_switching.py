@@ -1,6 +1,9 @@
 """The mode is flipped beside running links, and by two workers that race to the threshold."""
 
+import contextlib
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from rudderproj.stack import processes
+from tests.e2e import http
 from tests.e2e.load import sending
 from tests.e2e.sink import Sink
-from tests.recovery_e2e.deployment import Deployment
+from tests.recovery_e2e.deployment import FOREVER, Deployment, frozen
 from tests.recovery_e2e.test_crash_loops import assert_all_arrived_in_order, told
 from tests.services import ROOT
 from tests.stack.harness import eventually
@@ -35,6 +40,39 @@ def test_within_a_second_of_the_flag_nothing_is_sent_and_afterwards_all_of_it_in
         load.wait(20)
     assert_all_arrived_in_order(load, sink)
     assert len(sink.deliveries) == load.count
+
+
+def test_started_cold_into_the_stored_degraded_mode_with_a_worker_that_crashes_all_is_accepted_and_told(
+    deployment: Deployment,
+) -> None:
+    before = deployment.lives()
+    with frozen(deployment.pid(processes.SUPERVISOR)):
+        deployment.die("forward", FOREVER)
+        for guard in before.values():
+            os.kill(guard, signal.SIGTERM)
+        eventually(lambda: not any(processes.start_token(pid) for pid in before.values()))
+        reason = "reason = '5 restarts of it in 300 s', actor = 'recovery'"
+        deployment.query(f"UPDATE alerts_mode SET mode = 'degraded', since = now(), {reason}")
+        assert told(deployment, "degraded_mode") == (0, 0)
+
+    eventually(lambda: told(deployment, "degraded_mode") == (1, 1))
+    health = eventually(lambda: _answer_of_health(deployment))
+    assert json.loads(health)["mode"] == "DEGRADED"
+    event = {"userId": "u", "event": "cold", "properties": {"n": 1}}
+    assert deployment.post("/v1/track", event).status == 200
+    eventually(lambda: deployment.counted() >= 1)
+    assert deployment.query("SELECT DISTINCT role FROM alerts_crash") == [("forward",)]
+    assert deployment.mode() == "degraded"
+    deployment.die("forward", 0)
+    eventually(lambda: set(deployment.lives()) == set(before))
+
+
+def _answer_of_health(deployment: Deployment) -> str:
+    """Empty until web answers."""
+    with contextlib.suppress(OSError):
+        answer = http.ask(deployment.web_port, "GET", "/health")
+        return answer.body if answer.status == 200 else ""
+    return ""
 
 
 def test_of_two_workers_that_race_to_the_threshold_there_is_one_transition(
