@@ -7,12 +7,15 @@ so already. Must never know what the mode means to others: they read it.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from alerts.models import Mode
+
+log = structlog.get_logger(__name__)
 
 NORMAL, DEGRADED = Mode.Value.NORMAL.value, Mode.Value.DEGRADED.value
 RECOVERY = "recovery"  # the actor of what nobody asked for: alerts.recovery.switch, which may take its own word back
@@ -74,13 +77,24 @@ def without_effect() -> str:
     return f"{FORCED_BY}={by_force} is set: the stored mode has no effect as long as it is" if by_force else ""
 
 
-def for_health() -> str:
-    """NORMAL or DEGRADED, for a thread that asks for ever: a connection that failed is replaced next time."""
+def for_health() -> dict[str, str]:
+    """The mode for /health, and while it is degraded since when, and, where the public does not ask, why and by whom.
+
+    For a thread that asks for ever: a connection that failed is replaced next time.
+    """
     try:
-        return current().mode.upper()
+        now = current()
     except DatabaseError:
         connection.close()
         raise
+    since = "" if now.forwards else f"{now.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    is_told = not now.forwards and not settings.ENV["PUBLIC_ONLY"]
+    return {
+        "mode": now.mode.upper(),
+        "modeSince": since,
+        "modeReason": now.reason if is_told else "",
+        "modeActor": now.actor if is_told else "",
+    }
 
 
 def set_mode(
@@ -105,4 +119,8 @@ def set_mode(
     with connection.cursor() as cursor:
         cursor.execute(_SET, values | {"crashes": json.dumps(list(crashes)), "probation": probation_seconds})
         row = cursor.fetchone()
-    return row[0] if row else ""
+    if row is None:
+        return ""
+    tell = log.error if mode == DEGRADED else log.warning
+    tell("mode.changed", mode=mode, former=row[0], reason=reason, actor=actor, crashes=list(crashes))
+    return str(row[0])

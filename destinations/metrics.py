@@ -73,6 +73,7 @@ DEFINITIONS = (
     Definition("rudderproj_log_partitions_ahead", "gauge", "days after today that have a partition already"),
     Definition("rudderproj_horizon_age_seconds", "gauge", "age of the transaction that holds the horizon; 0 if none"),
     Definition("rudderproj_degraded", "gauge", "1 in degraded mode: events are accepted and not forwarded"),
+    Definition("rudderproj_degraded_seconds", "gauge", "for how long it has been, by its actor", ("actor",)),
     Definition("rudderproj_restarts", "gauge", "restarts after a crash lately, of the process with most", ("role",)),
     Definition("rudderproj_mode_forced", "gauge", "1 while RSERVER_MODE says what the service does"),
     Definition("rudderproj_processes", "gauge", "processes seen within the last seconds", ("role",)),
@@ -95,7 +96,7 @@ def register() -> None:
 
 def read() -> Mapping[str, Rows]:
     """Rows of (label values, value) by name of the metric. Raises django.db.DatabaseError."""
-    snapshot = history.at_most(FRESH_SECONDS)
+    snapshot, mode = history.at_most(FRESH_SECONDS), modes.current()
     sources = dict(Source.objects.values_list("pk", "name"))
     destinations = list(Destination.objects.select_related("health").only("name", "enabled", *_HEALTH))
     found = _events(snapshot, sources, {row.pk: row.name for row in destinations})
@@ -104,7 +105,8 @@ def read() -> Mapping[str, Rows]:
     found |= {
         "rudderproj_log_events_total": _named(snapshot.stored, sources),
         "rudderproj_processes": _processes(),
-        "rudderproj_degraded": _one(not modes.current().forwards),
+        "rudderproj_degraded": _one(not mode.forwards),
+        "rudderproj_degraded_seconds": [] if mode.forwards else [((mode.actor,), _age(mode.since))],
         "rudderproj_mode_forced": _one(bool(modes.forced())),
         "rudderproj_restarts": _restarts(),
         "rudderproj_sample_age_seconds": _one(_age(snapshot.at)),

@@ -6,7 +6,7 @@ liveness, or import an app: what others know (the mode) comes through `register`
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -27,14 +27,14 @@ NORMAL = "NORMAL"
 NO_ANSWER = "database does not answer"
 _COMMIT = "SELECT current_setting('transaction_read_only'), pg_logical_emit_message(true, 'rudderproj.health', '')"
 
-_probes: dict[str, Callable[[], str]] = {}
+_probes: dict[str, Callable[[], Mapping[str, str]]] = {}
 _doubts: list[Callable[[Connection], str]] = []
 
 
-def register(name: str, probe: Callable[[], str]) -> None:
-    """Have `probe` called after each successful look at the database; its last answer appears in /health as `name`.
+def register(name: str, probe: Callable[[], Mapping[str, str]]) -> None:
+    """Have `probe` called after each successful look at the database; /health shows its last answers, but empty ones.
 
-    Called in the watch's thread, at most once a second. An exception keeps the last answer.
+    Called in the watch's thread, at most once a second. An exception keeps the last answers.
     """
     _probes[name] = probe
 
@@ -133,7 +133,7 @@ class Watch:
         answers = dict(self._known.answers)
         for name, probe in _probes.items():
             try:
-                answers[name] = probe()
+                answers |= probe()
             except Exception:  # whatever it was, liveness must not depend on it
                 log.warning("health.probe_failed", probe=name, exc_info=True)
         return answers
@@ -165,6 +165,7 @@ def health(_request: HttpRequest) -> JsonResponse:
             "routingEvents": "TRUE" if up and mode == NORMAL else "FALSE",
             "mode": mode,
         }
+        | {name: answer for name, answer in known.answers.items() if answer}
     )
 
 

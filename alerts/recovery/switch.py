@@ -5,15 +5,12 @@ Receives threshold_reached. Must never act while RSERVER_MODE forces a mode: a c
 
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.db import connection
 
 from alerts import modes, processes
 from alerts.recovery.counting import FORWARD, Loop
 from alerts.recovery.signals import threshold_reached
-
-log = structlog.get_logger(__name__)
 
 # Since when recovery's own degraded mode has been, if forwarding has not crashed for so long, nor come back. A worker
 # that is down is not quiet: one must live, and none lie dead that an orchestrator lets wait before its next start.
@@ -38,8 +35,7 @@ def degrade(loop: Loop, **_: Any) -> None:
     """Stop forwarding. Of several that are told of the same loop one does it; nobody after an operator has acted."""
     if loop.role != FORWARD or not settings.ENV["RECOVERY_ENABLED"] or modes.forced():
         return
-    if modes.set_mode(modes.DEGRADED, str(loop), modes.RECOVERY, seen_since=loop.mode_since, crashes=loop.crashes):
-        log.error("mode.changed", mode=modes.DEGRADED, reason=str(loop), actor=modes.RECOVERY, crashes=loop.crashes)
+    modes.set_mode(modes.DEGRADED, str(loop), modes.RECOVERY, seen_since=loop.mode_since, crashes=loop.crashes)
 
 
 def resume_when_quiet() -> None:
@@ -52,6 +48,6 @@ def resume_when_quiet() -> None:
         values = {"actor": modes.RECOVERY, "seconds": seconds, "gone": processes.GONE_SECONDS, "back_off": back_off}
         cursor.execute(_QUIET, values)
         row = cursor.fetchone()
-    reason = f"no crash for {seconds:.0f} s"
-    if row and modes.set_mode(modes.NORMAL, reason, modes.RECOVERY, seen_since=row[0], probation_seconds=seconds):
-        log.warning("mode.changed", mode=modes.NORMAL, reason=reason, actor=modes.RECOVERY)
+    if row:
+        reason = f"no crash for {seconds:.0f} s"
+        modes.set_mode(modes.NORMAL, reason, modes.RECOVERY, seen_since=row[0], probation_seconds=seconds)

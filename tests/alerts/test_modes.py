@@ -53,6 +53,20 @@ def test_an_operator_takes_over_what_recovery_said_and_nobody_takes_it_from_an_o
     assert history()[1:] == [("degraded", "degraded", "keep it stopped", "ada")]
 
 
+def test_health_tells_since_when_why_and_by_whom_but_not_to_the_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert modes.for_health() == {"mode": "NORMAL", "modeSince": "", "modeReason": "", "modeActor": ""}
+    modes.set_mode("degraded", "looking", "ada")
+    since = f"{modes.current().since:%Y-%m-%dT%H:%M:%SZ}"
+    assert modes.for_health() == {
+        "mode": "DEGRADED",
+        "modeSince": since,
+        "modeReason": "looking",
+        "modeActor": "ada",
+    }
+    monkeypatch.setitem(settings.ENV, "PUBLIC_ONLY", True)
+    assert modes.for_health() == {"mode": "DEGRADED", "modeSince": since, "modeReason": "", "modeActor": ""}
+
+
 @pytest.mark.parametrize("value", ["normal", "degraded"])
 def test_a_forced_mode_overrides_the_stored_one_and_leaves_it(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.ENV, "RSERVER_MODE", value)
@@ -62,7 +76,7 @@ def test_a_forced_mode_overrides_the_stored_one_and_leaves_it(value: str, monkey
         modes.set_mode("normal", "looked", "ada")
     mode = modes.current()
     assert (mode.mode, mode.stored, mode.forced, mode.actor) == (value, other, True, "RSERVER_MODE")
-    assert modes.for_health() == value.upper()
+    assert modes.for_health()["mode"] == value.upper()
     assert modes.without_effect() == f"RSERVER_MODE={value} is set: the stored mode has no effect as long as it is"
     monkeypatch.setitem(settings.ENV, "RSERVER_MODE", "")
     assert (modes.current().mode, modes.current().forced, modes.without_effect()) == (other, False, "")
