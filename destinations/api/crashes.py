@@ -1,6 +1,6 @@
 """/crashes: reports of processes that ended as they should not, newest first."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -75,7 +75,7 @@ class CrashQuery(Shape):
         try:
             found = MomentField().to_internal_value(moment), UUID(pk)
         except (serializers.ValidationError, ValueError):
-            raise serializers.ValidationError("expected `next` of the page before") from None
+            return datetime.min.replace(tzinfo=UTC), UUID(int=0)  # no page before ended there: nothing comes after
         return found
 
 

@@ -201,7 +201,7 @@ def test_the_api_pages_filters_and_shows_reports(crashed: Crashed, api: Api) -> 
     whole = api.get(f"crashes/{old.pk}")
     assert (whole["traceback"], whole["in_flight"]) == (TRACEBACK, FULL["in_flight"])
     assert (whole["mode_changes"], whole["verdict"]) == ([change.pk], "ended")
-    assert api.call("GET", "crashes", cursor="soon")[0] == 400
+    assert api.call("GET", "crashes", cursor="soon")[1]["items"] == []
     assert api.call("GET", "crashes", verdict="guilty")[0] == 400
     assert api.call("GET", "crashes/00000000-0000-0000-0000-000000000000")[0] == 404
 
