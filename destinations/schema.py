@@ -5,7 +5,6 @@ plugin code. It is a small part of JSON Schema, with `secret` and `hint` added.
 """
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Iterator
@@ -103,7 +102,7 @@ def _signing_secret_problem(value: str) -> str | None:
         try:
             if len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) < 16:
                 return "a secret is shorter than 16 bytes"
-        except binascii.Error:
+        except ValueError:  # binascii.Error among them; characters beyond ASCII raise the plain one
             return "expected whsec_ and base64"
     return None
 

@@ -10,10 +10,11 @@ from destinations.api.shapes import MOST_INTEGER, EventNameField, Shape, StrictI
 from destinations.apply.shape import read_event_filter, read_retry
 from destinations.apply.wanted import InputError
 
+_WHSEC = r"(whsec_)?[A-Za-z0-9+/]{22,}={0,2}"
 # What destinations.schema adds to JSON Schema, as far as a pattern can say it.
 _FORMATS = {
     "url": {"pattern": r"^https?://[a-zA-Z0-9]"},
-    "signing_secret": {"pattern": r"^(whsec_)?[A-Za-z0-9+/]{22,}={0,2}$"},
+    "signing_secret": {"pattern": rf"^({_WHSEC}( {_WHSEC})*)?$"},
 }
 _KEPT = ("type", "description", "properties", "required", "items", "enum", "pattern", "minimum", "maximum")
 

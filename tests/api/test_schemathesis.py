@@ -56,4 +56,4 @@ def test_no_request_finds_a_difference_between_the_api_and_its_description(
     finally:
         web.stop()
     assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2_000:]
-    assert "Traceback" not in web.output()
+    assert "Traceback" not in web.output(), web.output()

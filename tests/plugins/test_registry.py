@@ -68,6 +68,7 @@ def test_rudderstack_definitions_are_found_in_any_case() -> None:
         (URL | {"timeout_seconds": float("nan")}, [("timeout_seconds", "expected 0.1 to 60")]),
         (URL | {"timeout_seconds": 0}, [("timeout_seconds", "expected 0.1 to 60")]),
         (URL | {"signing_secret": "whsec_%%%"}, [("signing_secret", "expected whsec_ and base64")]),
+        (URL | {"signing_secret": "whsec_ä"}, [("signing_secret", "expected whsec_ and base64")]),
         (URL | {"signing_secret": "whsec_AAAA"}, [("signing_secret", "a secret is shorter than 16 bytes")]),
         (
             {"webhookUrl": "http://x", "webhookurl": "", "n": 1},
