@@ -12,7 +12,7 @@ from alerts.models import Mode, ModeChange
 from destinations import status
 from destinations.api.base import ApiView, Scope
 from destinations.api.paging import IdQuery, asked, page, rows_after
-from destinations.api.shapes import MomentField, Shape, TidyField
+from destinations.api.shapes import NOT_BLANK, MomentField, Shape, StrictText
 from destinations.api.writing import body, paged
 
 
@@ -31,7 +31,7 @@ class ModeWanted(Shape):
     """normal forwards events, degraded accepts and stores them only."""
 
     mode = serializers.ChoiceField(Mode.Value.choices)
-    reason = TidyField(max_length=1000)
+    reason = StrictText(NOT_BLANK, max_length=1000)
 
 
 class ModeChangeOut(serializers.Serializer[Any]):

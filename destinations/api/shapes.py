@@ -13,6 +13,7 @@ from rest_framework.exceptions import ErrorDetail
 from ingest.history import EARLIEST, LATEST
 
 # Text without spaces around it and without control characters, as manage.py apply wants it.
+NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 TIDY = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT.+(Z|[+-]\d\d:\d\d)$", re.ASCII)
 MOST_INTEGER = 2**31 - 1  # of a column

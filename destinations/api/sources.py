@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -108,43 +108,45 @@ class RotateKeyView(ApiView):
         return Response(NewSourceOut(_source(pk)).data)
 
 
-class EndPreviousKeyView(ApiView):
+class ActView(ApiView):
+    """Something that is done to a source, with an empty body; done already is well too."""
+
+    scopes = {"POST": Scope.SOURCES_WRITE}
+
+    def act(self, pk: int) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+    @extend_schema(request=Shape, responses=SourceOut)
+    def post(self, request: Request, pk: int) -> Response:
+        body(request, Shape)
+        _source(pk)
+        self.act(pk)
+        return Response(SourceOut(_source(pk)).data)
+
+
+@extend_schema_view(post=extend_schema(operation_id="end_previous_write_key"))
+class EndPreviousKeyView(ActView):
     """Refuse the previous write key from now on."""
 
-    scopes = {"POST": Scope.SOURCES_WRITE}
-
-    @extend_schema(operation_id="end_previous_write_key", request=Shape, responses=SourceOut)
-    def post(self, request: Request, pk: int) -> Response:
-        body(request, Shape)
-        _source(pk)
+    def act(self, pk: int) -> None:
         keys.end_previous(pk, self.actor)
-        return Response(SourceOut(_source(pk)).data)
 
 
-class RetireView(ApiView):
+@extend_schema_view(post=extend_schema(operation_id="retire_source"))
+class RetireView(ActView):
     """Tell the source's apps to stop for good. Mobile SDKs delete what they have stored."""
 
-    scopes = {"POST": Scope.SOURCES_WRITE}
-
-    @extend_schema(operation_id="retire_source", request=Shape, responses=SourceOut)
-    def post(self, request: Request, pk: int) -> Response:
-        body(request, Shape)
-        _source(pk)
+    def act(self, pk: int) -> None:
         retiring.retire(pk, self.actor)
-        return Response(SourceOut(_source(pk)).data)
 
 
-class RestoreView(ApiView):
+@extend_schema_view(post=extend_schema(operation_id="restore_source"))
+class RestoreView(ActView):
     """Take a retired source back. What devices have deleted stays deleted."""
 
-    scopes = {"POST": Scope.SOURCES_WRITE}
-
-    @extend_schema(operation_id="restore_source", request=Shape, responses=SourceOut)
-    def post(self, request: Request, pk: int) -> Response:
-        body(request, Shape)
-        _source(pk)
+    def act(self, pk: int) -> None:
         retiring.restore(pk, self.actor)
-        return Response(SourceOut(_source(pk)).data)
 
 
 def _source(pk: int) -> Source:
