@@ -19,6 +19,7 @@ web-sdk: ## get the web SDK for the demo page from npm, if it is not there
 	@destinations/demo/install.sh
 
 test: venv ## run all tests (ARGS="..." goes to pytest)
+	@tests/metrics/install.sh
 	@$(BIN) -m pytest -n 2 --dist loadgroup -m "not browser" $(ARGS)
 
 test-fast: venv ## run the tests that start no process of the product

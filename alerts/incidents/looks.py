@@ -17,7 +17,8 @@ from alerts.incidents.attendance import Attendance
 from alerts.incidents.book import Finding, report
 from alerts.incidents.checks import Check, register
 from alerts.incidents.kinds import KINDS
-from alerts.models import Crash, ModeChange, Process
+from alerts.models import Crash, ModeChange
+from alerts.recovery import switch
 
 MODE, LOOP, MISSING = "degraded_mode", "crash_loop", "process_missing"
 
@@ -53,7 +54,7 @@ def crash_loops() -> dict[str, Finding | None]:
     """Processes that came back after a crash too often."""
     found: dict[str, Finding | None] = {}
     for loop in recovery.loops():
-        if loop.role == Process.Role.FORWARD and _leads_to_degraded():
+        if switch.leads_to_degraded(loop):
             continue
         details = {
             "what": f"{loop.node} ({loop.role}) came back after a crash {loop.restarts} times in {loop.seconds:.0f} s.",
@@ -100,10 +101,6 @@ def _change(now: modes.CurrentMode) -> dict[str, Any]:
     """Since when the mode is so, and how many restarts led there."""
     change = ModeChange.objects.filter(to_mode=now.mode).order_by("-id").first()
     return {"since": _time(now.since), "restarts": len(change.crashes) if change and change.crashes else None}
-
-
-def _leads_to_degraded() -> bool:
-    return settings.ENV["RECOVERY_ENABLED"] and not settings.ENV["RSERVER_MODE"]
 
 
 def _absent(role: str) -> str:

@@ -31,11 +31,15 @@ def connect() -> None:
     threshold_reached.connect(degrade, dispatch_uid="alerts.recovery.switch")
 
 
+def leads_to_degraded(loop: Loop) -> bool:
+    """Whether this loop is ended by degraded mode; otherwise it is an incident of its own."""
+    return loop.role == FORWARD and settings.ENV["RECOVERY_ENABLED"] and not modes.forced()
+
+
 def degrade(loop: Loop, **_: Any) -> None:
     """Stop forwarding. Of several that are told of the same loop one does it; nobody after an operator has acted."""
-    if loop.role != FORWARD or not settings.ENV["RECOVERY_ENABLED"] or modes.forced():
-        return
-    modes.set_mode(modes.DEGRADED, str(loop), modes.RECOVERY, seen_since=loop.mode_since, crashes=loop.crashes)
+    if leads_to_degraded(loop):
+        modes.set_mode(modes.DEGRADED, str(loop), modes.RECOVERY, seen_since=loop.mode_since, crashes=loop.crashes)
 
 
 def resume_when_quiet() -> None:

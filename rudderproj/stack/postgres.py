@@ -37,6 +37,7 @@ checkpoint_timeout = 15min
 fsync = {durable}
 synchronous_commit = on
 full_page_writes = {durable}
+max_prepared_transactions = {prepared}
 jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -67,6 +68,7 @@ class Postgres:
 def prepare(data: DataDir, major: int = 18, durable: bool = True, binaries: Path | None = None) -> Postgres:
     """Make the cluster if missing, write its settings, repair what the last life left. Starts nothing.
 
+    `durable`: False is for tests, which also want prepared transactions: one that is forgotten holds forwarding.
     `binaries`: the bin folder of another installation of that major version; default: the wheel's.
     """
     binaries = binaries or _embedded(major)
@@ -81,7 +83,10 @@ def prepare(data: DataDir, major: int = 18, durable: bool = True, binaries: Path
     _drop_stale_pid_file(cluster)
     port = kept_port(data.root / "ports.json", "postgres")
     for name, text in (
-        ("postgresql.conf", SETTINGS.format(port=port, durable="on" if durable else "off")),
+        (
+            "postgresql.conf",
+            SETTINGS.format(port=port, durable="on" if durable else "off", prepared=0 if durable else 8),
+        ),
         ("pg_hba.conf", ACCESS),
     ):
         write_private(cluster / name, text)

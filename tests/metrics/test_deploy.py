@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from rudderproj.metrics import Definition, definitions
 from tests.docs.pages import ROOT
+from tests.metrics.promtool import promtool
 
 DASHBOARD = ROOT / "deploy/grafana/rudderproj.json"
 RULES = ROOT / "deploy/prometheus/alerts.yml"
@@ -90,17 +90,11 @@ def test_every_panel_has_its_place_and_its_queries() -> None:
 
 
 def test_prometheus_takes_the_rules() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
-    done = subprocess.run([promtool, "check", "rules", str(RULES)], capture_output=True, text=True)
+    done = subprocess.run([promtool(), "check", "rules", str(RULES)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_prometheus_raises_the_alerts_it_should() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
-    command = [promtool, "test", "rules", str(ROOT / "tests/metrics/alerts.test.yml")]
+    command = [promtool(), "test", "rules", str(ROOT / "tests/metrics/alerts.test.yml")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

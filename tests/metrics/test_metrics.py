@@ -1,7 +1,6 @@
 """What is told: from this process, from its children, from the database; and to whom."""
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -23,6 +22,7 @@ from rudderproj import db, horizon, metrics
 from rudderproj.metrics import ATTEMPT_SECONDS, ATTEMPTS, Definition, Figures, Recorder
 from rudderproj.metrics_relay import MOST_OBSERVATIONS, Relay
 from tests.docs.pages import ROOT
+from tests.metrics.promtool import promtool
 from tests.metrics.scrape import parsed, value
 from tests.stack.harness import eventually
 
@@ -250,14 +250,11 @@ def test_a_horizon_that_is_held_for_long_is_logged_with_the_holder(
 
 
 def test_prometheus_finds_nothing_to_say_about_what_is_told(link: Connection) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
     told = Figures()
     told.add(figures.DEFINITIONS, figures.read)
     text = metrics.exposition(with_figures=False) + told.text()
 
-    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True)
+    done = subprocess.run([promtool(), "check", "metrics"], input=text, capture_output=True)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 

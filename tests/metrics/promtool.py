@@ -1,0 +1,16 @@
+"""Prometheus's own checker: the system's, or what tests/metrics/install.sh took out of Debian's package."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+TAKEN = Path(__file__).parent / "tools/usr/bin/promtool"
+
+
+def promtool() -> str:
+    """Where it is; skips the test where it cannot be had."""
+    found = shutil.which("promtool") or (str(TAKEN) if TAKEN.exists() else None)
+    if found is None:
+        pytest.skip("no promtool: tests/metrics/install.sh takes it out of Debian's package of Prometheus")
+    return found
