@@ -106,8 +106,9 @@ class Deployment(Recorded):
         return {str(role): int(pid) for role, pid in rows}
 
     def forget_crashes(self) -> None:
-        """Begin anew: normal, and nothing has ever crashed."""
-        self.query("DELETE FROM alerts_crash")
+        """Begin anew: normal, and nothing has ever crashed. An incident that is still open would not be told again."""
+        for table in ("alerts_crash", "alerts_notification", "alerts_incident"):
+            self.query(f"DELETE FROM {table}")
         if self.mode() != "normal":
             self.manage("mode", "normal", "--reason", "another test")
         self.pagerduty.calls.clear()
