@@ -32,6 +32,7 @@ class Suspect(models.Model):
     crashes = models.JSONField(default=list)  # ids of alerts.Crash, as text
     created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True)
+    delivered_before = models.BigIntegerField(null=True)  # what its destination had ever taken when it was settled
 
     class Meta:
         constraints = [

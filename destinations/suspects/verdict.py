@@ -16,10 +16,17 @@ from destinations import health
 log = structlog.get_logger(__name__)
 
 FATAL = 2  # deaths at which a suspect was alone in flight
-POISONED_SECONDS = 3600  # two poison events of a destination within this long: it is the destination
+POISONED_SECONDS = 3600  # so long a poison event speaks against its destination
+POISONED_EVENTS = 5  # within that time: then it is the destination, whatever it takes in between
 
-_SETTLE = """
-UPDATE destinations_suspect SET state = %s, settled_at = now() WHERE id = %s AND state = 'open'
+# What the destination of suspect `s` has ever taken.
+_DELIVERED = """(
+    SELECT coalesce(sum(l.delivered), 0) FROM destinations_effective_lane l
+    JOIN destinations_connection c ON c.id = l.connection_id WHERE c.destination_id = s.destination_id
+)"""
+_SETTLE = f"""
+UPDATE destinations_suspect s SET state = %s, settled_at = now(), delivered_before = {_DELIVERED}
+WHERE id = %s AND state = 'open'
 RETURNING crashes, message_id
 """
 # Of these crashes, those that can no longer be put down to an event.
@@ -27,9 +34,11 @@ _UNEXPLAINED = """
 SELECT crash FROM unnest(%s::text[]) crash WHERE NOT EXISTS (
     SELECT FROM destinations_suspect s WHERE s.state <> 'cleared' AND s.crashes @> to_jsonb(ARRAY[crash]))
 """
-_IS_POISONED = """
-SELECT EXISTS (SELECT FROM destinations_suspect
-    WHERE destination_id = %s AND state = 'guilty' AND settled_at > now() - %s * interval '1 second')
+_IS_POISONED = f"""
+SELECT count(*) >= %(most)s OR coalesce(bool_or(s.delivered_before >= {_DELIVERED}), false)
+FROM destinations_suspect s
+WHERE s.destination_id = %(destination)s AND s.state = 'guilty'
+  AND s.settled_at > now() - %(seconds)s * interval '1 second'
 """
 _HELD = """
 SELECT d.name, ARRAY(
@@ -69,9 +78,13 @@ def hold(raw: Connection, destination_id: int, what: str, crashes: Sequence[str]
 
 
 def is_poisoned(raw: Connection, destination_id: int) -> bool:
-    """Whether one of the destination's events was found guilty lately."""
+    """Whether one more event found guilty is the destination's own fault: it took nothing since the last, or too many.
+
+    A destination that dies of anything takes nothing in between; one that has two poison events takes all the others.
+    """
+    given = {"destination": destination_id, "seconds": POISONED_SECONDS, "most": POISONED_EVENTS - 1}
     with raw.cursor() as cursor:
-        cursor.execute(_IS_POISONED, [destination_id, POISONED_SECONDS])
+        cursor.execute(_IS_POISONED, given)
         row = cursor.fetchone()
         return bool(row and row[0])
 

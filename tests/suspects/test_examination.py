@@ -1,5 +1,6 @@
 """Suspects are tried alone, in a process with nothing else in flight, which may die of them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -31,13 +32,13 @@ def work(processes: Pool, *worlds: World) -> list[int]:
     raise AssertionError(f"not settled: {[world.balance() for world in worlds]}, {deaths}")
 
 
-def deadly(sink: Sink, name: str, death: str = "segfault") -> World:
-    """Twenty users of three events; the second of user 7 kills."""
+def deadly(sink: Sink, name: str, death: str = "segfault", killers: Sequence[int] = (7,)) -> World:
+    """Twenty users of three events; the second of user 7, or of these, kills."""
     world = make_world(sink, name)
     world.change(type="deadly")
     world.many(20, 1, name)
     for user in range(20):
-        properties = {"death": death} if user == 7 else {}
+        properties = {"death": death} if user in killers else {}
         world.append(f"{name}{user}", f"{name}{user}-1", properties=properties)
         world.append(f"{name}{user}", f"{name}{user}-2")
     return world
@@ -65,6 +66,31 @@ def test_one_poison_event_costs_itself_and_three_deaths(sink: Sink, committed: N
     assert "open" not in states().values()
     assert [name for name, state in states().items() if state == "guilty"] == ["hook7-1"]
     assert (world.health().state, modes.current().mode) == ("ok", "normal")
+
+
+def test_poison_events_of_a_destination_that_takes_all_others_cost_themselves(
+    sink: Sink, committed: None, processes: Pool
+) -> None:
+    world = deadly(sink, "hook", killers=(3, 7, 11))
+    work(processes, world)
+    poison = ["hook11-1", "hook3-1", "hook7-1"]
+    assert sorted(row.message_id for row in world.rows(state="aborted")) == poison
+    assert world.report(poison).is_clean, world.report(poison)
+    assert (world.health().state, world.balance()["delivered"], world.balance()["difference"]) == ("ok", 57, 0)
+    assert not Crash.objects.filter(explained="").exists()
+
+
+def test_the_fifth_poison_event_within_an_hour_holds_its_destination(
+    sink: Sink, committed: None, processes: Pool
+) -> None:
+    world = deadly(sink, "hook", killers=(1, 3, 7, 11, 15))
+    for _ in range(ROUNDS):
+        processes.shift(world.destination.pk)
+        if world.health().state == "held":
+            break
+    assert world.health().last_error.startswith("its events kill the worker (crash ")
+    assert len(world.rows(state="aborted")) == 4
+    assert not Crash.objects.filter(explained="").exists()
 
 
 def test_poison_events_of_two_destinations_are_told_apart(sink: Sink, committed: None, processes: Pool) -> None:
