@@ -3,7 +3,6 @@
     load       sends events as fast as they are answered, or at a rate
     sink       the destination: counts, checks the order per user, measures the way of each event
     stack      the stack under test, started as `make run` does, in a folder of its own
-    numbers    percentiles
     usage      CPU time by role
     scenarios  what is measured
     report     medians, the table, bench/results.json

@@ -15,7 +15,7 @@ from itertools import cycle
 import uvloop
 
 from bench import events
-from bench.numbers import percentiles
+from destinations.verify.numbers import percentiles
 
 RETRY_SECONDS = 0.1
 

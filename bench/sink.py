@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench.numbers import percentiles
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+from destinations.oracle.script import OK, Reply
+from destinations.verify.numbers import percentiles
+from destinations.verify.server import Exchange, Request
 
 
 @dataclass
@@ -68,51 +68,39 @@ class Ledger:
         return self._seen
 
 
-class Sink(asyncio.Protocol):
-    """One connection of the server."""
-
-    ledger = Ledger()
+class Sink:
+    """What has been seen, and the answers."""
 
     def __init__(self) -> None:
-        self._received = b""
-        self._transport: asyncio.Transport | None = None
+        self._ledger = Ledger()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+    def answer(self, request: Request) -> Reply:
+        """Note a delivery, or answer a question."""
+        return self._control(request.path) if request.method == b"GET" else self._deliver(request.body)
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        while self._transport:
-            head, found, rest = self._received.partition(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
-            if not found or len(rest) < length:
-                return
-            self._received = rest[length:]
-            self._transport.write(self._control(head) if head.startswith(b"GET ") else self._deliver(rest[:length]))
-
-    def _deliver(self, body: bytes) -> bytes:
+    def _deliver(self, body: bytes) -> Reply:
         event = orjson.loads(body)
         properties = event["properties"]
-        self.ledger.add(event["userId"], properties["number"], (time.time() - properties["due_at"]) * 1000)
+        self._ledger.add(event["userId"], properties["number"], (time.time() - properties["due_at"]) * 1000)
         return OK
 
-    def _control(self, head: bytes) -> bytes:
-        if head.startswith(b"GET /reset"):
-            type(self).ledger = Ledger()
+    def _control(self, path: bytes) -> Reply:
+        if path == b"/reset":
+            self._ledger = Ledger()
             return OK
-        if head.startswith(b"GET /report"):
-            return _json(asdict(self.ledger.report()))
-        return _json({"delivered": self.ledger.delivered})
+        if path == b"/report":
+            return _json(asdict(self._ledger.report()))
+        return _json({"delivered": self._ledger.delivered})
 
 
-def _json(value: dict[str, Any]) -> bytes:
-    body = json.dumps(value).encode()
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+def _json(value: dict[str, Any]) -> Reply:
+    return Reply(body=json.dumps(value))
 
 
 async def serve(port: int) -> None:
     """Serve until killed."""
-    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port, backlog=1024)
+    sink, loop = Sink(), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Exchange(sink.answer), "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 

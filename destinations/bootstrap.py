@@ -34,11 +34,15 @@ def bootstrap() -> Bootstrapped:
     return Bootstrapped(source.write_key, _admin_user())
 
 
+def local_url() -> str:
+    """Where the web process of this machine is reached from here, without a path."""
+    host = "127.0.0.1" if settings.ENV["WEB_HOST"] in _EVERY_ADDRESS else settings.ENV["WEB_HOST"]
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.ENV['WEB_PORT']}"
+
+
 def inbox_url() -> str:
     """Where a worker reaches the inbox of this deployment."""
-    host = "127.0.0.1" if settings.ENV["WEB_HOST"] in _EVERY_ADDRESS else settings.ENV["WEB_HOST"]
-    local = f"http://{f'[{host}]' if ':' in host else host}:{settings.ENV['WEB_PORT']}"
-    return f"{(settings.ENV['INBOX_URL'] or local).rstrip('/')}/inbox/deliver/{INBOX}"
+    return f"{(settings.ENV['INBOX_URL'] or local_url()).rstrip('/')}/inbox/deliver/{INBOX}"
 
 
 def _connect_inbox(source: Source) -> None:

@@ -38,14 +38,14 @@ class Stack:
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *roles: str) -> None:
-        """Start processes; for web, wait until it accepts events."""
+    def start(self, *roles: str, code: Path = ROOT, **extra: str) -> None:
+        """Start processes; for web, wait until it accepts events. `code`: a copy of the product to run instead."""
         for role in roles:
             log = (self._folder / f"{role}.log").open("ab")
             self._processes[role] = subprocess.Popen(
                 self._commands[role],
-                cwd=ROOT,
-                env=self.environ | {"NODE_ID": f"e2e-{role}-1"},
+                cwd=code,
+                env=self.environ | {"NODE_ID": f"e2e-{role}-1"} | extra,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

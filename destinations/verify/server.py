@@ -1,0 +1,83 @@
+"""The least of an HTTP server, cheap enough to measure with: a connection has one request at a time.
+
+What to answer is decided as each request arrives, by who owns the server.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from destinations.oracle.script import Manner, Reply
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends an RST
+
+
+class Request(NamedTuple):
+    """One that has arrived whole."""
+
+    method: bytes
+    path: bytes
+    body: bytes
+
+
+Answer: TypeAlias = Callable[[Request], Reply]
+
+
+class Exchange(asyncio.Protocol):
+    """One connection. `answer` is called for each request and says what to do with it."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._received = b""
+        self._is_busy = False  # the answer to a request is held back
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._transport and not self._is_busy:
+            head, found, rest = self._received.partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
+            if not found or len(rest) < length:
+                return
+            self._received = rest[length:]
+            method, path, _ = head.split(b" ", 2)
+            self._reply(self._answer(Request(method, path, rest[:length])))
+
+    def _reply(self, chosen: Reply) -> None:
+        self._is_busy = chosen.manner is Manner.HANG
+        if chosen.manner is Manner.HANG:
+            return
+        if not chosen.delay_seconds:
+            self._act(chosen)
+            return
+        self._is_busy = True
+        asyncio.get_running_loop().call_later(chosen.delay_seconds, self._late, chosen)
+
+    def _late(self, chosen: Reply) -> None:
+        self._is_busy = False
+        self._act(chosen)
+        self._go_on()
+
+    def _act(self, chosen: Reply) -> None:
+        if self._transport is None:
+            return
+        if chosen.manner is Manner.RESET:
+            plain: socket.socket = self._transport.get_extra_info("socket")
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+            return
+        extra = f"retry-after: {chosen.retry_after}\r\n" if chosen.retry_after is not None else ""
+        body = chosen.body.encode()
+        head = f"HTTP/1.1 {chosen.status} x\r\n{extra}content-length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
