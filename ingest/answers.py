@@ -11,7 +11,7 @@ from rest_framework.exceptions import APIException
 
 from ingest import routes
 from ingest.validate import Refused
-from rudderproj.web_hooks import RETRY_AFTER_SECONDS, UNAVAILABLE, Answer
+from rudderproj.web_hooks import UNAVAILABLE, Answer, retry_after
 
 TEXT = "text/plain; charset=utf-8"
 PREFLIGHT_SECONDS = "7200"
@@ -37,7 +37,7 @@ class Refusal(APIException):
 
 def unavailable() -> Refusal:
     """A fault of ours: SDKs keep the events and come back."""
-    return Refusal(503, UNAVAILABLE, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return Refusal(503, UNAVAILABLE, {"Retry-After": retry_after()})
 
 
 def ok() -> HttpResponse:
@@ -78,7 +78,7 @@ def early(path: str, status: int, reason: str) -> Answer | None:
     trimmed = path.rstrip("/")
     if not routes.is_ours(trimmed):
         return None
-    headers = CORS | ({"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {})
+    headers = CORS | ({"Retry-After": retry_after()} if status == 503 else {})
     is_pixel = trimmed in routes.PIXELS
     headers |= PIXEL_HEADERS if is_pixel else {"Content-Type": TEXT}
     body = PIXEL if is_pixel else reason.encode()

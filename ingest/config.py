@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import F, FloatField
 from django.db.models.functions import Extract, Now
 
@@ -82,7 +82,7 @@ class SourceCache:
             if not force and time.monotonic() - self._read_at <= FRESH_SECONDS:
                 return True
             self._read()
-        except DatabaseError:
+        except Error:  # also InterfaceError, of a connection that is gone
             connection.close()
             return False
         else:

@@ -6,6 +6,16 @@ Owns the token buckets. Must never be shared between processes: a limit that nee
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+LONGEST_WAIT_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    counted_at: float
+    promised_until: float  # whoever was refused last was told to come back then
 
 
 class Buckets:
@@ -14,17 +24,26 @@ class Buckets:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._buckets: dict[int, tuple[float, float]] = {}  # source id -> tokens, when they were counted
+        self._buckets: dict[int, _Bucket] = {}
 
     def take(self, source_id: int, rate: int) -> float:
-        """Take a token at `rate` a second: 0.0 when there was one, else the seconds until there is."""
+        """Take a token at `rate` a second: 0.0 when there was one, else the seconds after which to come back.
+
+        Each who is refused is promised a time of its own: rudder-node comes back three times only, and would find
+        the same crowd each time.
+        """
         with self._lock:
             now = self._clock()
-            tokens, counted_at = self._buckets.get(source_id, (float(rate), now))
-            tokens = min(float(rate), tokens + (now - counted_at) * rate)
-            taken = tokens >= 1.0
-            self._buckets[source_id] = (tokens - 1.0 if taken else tokens, now)
-            return 0.0 if taken else (1.0 - tokens) / rate
+            bucket = self._buckets.setdefault(source_id, _Bucket(rate, now, now))
+            bucket.tokens = min(float(rate), bucket.tokens + (now - bucket.counted_at) * rate)
+            bucket.counted_at = now
+            if bucket.tokens >= 1.0:
+                bucket.tokens -= 1.0
+                return 0.0
+            next_token = now + (1.0 - bucket.tokens) / rate
+            promised = max(next_token, bucket.promised_until + 1.0 / rate)
+            bucket.promised_until = min(promised, now + LONGEST_WAIT_SECONDS)
+            return bucket.promised_until - now
 
 
 buckets = Buckets()

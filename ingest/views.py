@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import Error
 from django.http import HttpResponse, UnreadablePostError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -71,6 +72,9 @@ class IngestView(APIView):
             case BatchError():
                 return answers.Refusal(400, str(exc))
             case log.LogUnavailable() | TimeoutError():  # the latter: the log does not even say no
+                return answers.unavailable()
+            case Error():
+                logger.error("request.database_failed", exc_info=exc)
                 return answers.unavailable()
             case RequestDataTooBig():
                 return answers.Refusal(413, TOO_LARGE)

@@ -77,6 +77,12 @@ VARIABLES = (
         "WEB_MAX_REQUESTS", "1000", v.positive, "requests in work at once, commits included; more are answered 503"
     ),
     Variable("WEB_BODY_MEMORY_BYTES", str(256 * 1024 * 1024), v.positive, "memory for requests; more are answered 503"),
+    Variable(
+        "RETRY_AFTER_SECONDS",
+        "15",
+        v.positive,
+        "`Retry-After` of every 503: rudder-node without Redis outlives an outage three times as long",
+    ),
     Variable("FLOWER_PORT", "5555", v.port, "port of Flower"),
     Variable("FLOWER_USER", "admin", v.text, "login of Flower"),
     Variable("FLOWER_PASSWORD", "", v.text, "password of Flower", True),

@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from rudderproj import VERSION, db, metrics
 from rudderproj.web_direct import direct
-from rudderproj.web_hooks import RETRY_AFTER_SECONDS
+from rudderproj.web_hooks import retry_after
 
 log = structlog.get_logger(__name__)
 
@@ -175,7 +175,7 @@ def ready(_request: HttpRequest) -> HttpResponse:
     known = watch.now()
     if not known.reason:
         return HttpResponse("ready", content_type="text/plain")
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    headers = {"Retry-After": retry_after()}
     return HttpResponse(known.reason, status=503, content_type="text/plain", headers=headers)
 
 

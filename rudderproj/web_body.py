@@ -31,7 +31,11 @@ class BodyTooLargeError(Exception):
 
 
 class BodyLateError(Exception):
-    """The body did not arrive in time, or there is no memory left to wait for it."""
+    """The body did not arrive in time, or there is no memory left for it; `rest` gives what is still to come."""
+
+    def __init__(self, rest: AsyncIterator[bytes] | None = None) -> None:
+        super().__init__()
+        self.rest = rest
 
 
 class Receiving(Protocol):
@@ -87,7 +91,7 @@ class BodyReader:
         if declared_bytes is not None and declared_bytes > self._max_bytes:
             raise BodyTooLargeError(_Rest(protocol))
         if self._free_bytes < 0:
-            raise BodyLateError
+            raise BodyLateError(_Rest(protocol))
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("bodies are read by tasks")
@@ -121,7 +125,7 @@ class BodyReader:
                 if size > self._max_bytes:
                     raise BodyTooLargeError(rest)
                 if self._free_bytes < 0:
-                    raise BodyLateError
+                    raise BodyLateError(rest)
         finally:
             self.hold(-size)
         if declared_bytes not in (None, size):

@@ -9,9 +9,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-RETRY_AFTER_SECONDS = 15  # keeps rudder-node, which gives up after 1.5 s otherwise, going through an outage
 UNAVAILABLE = "service unavailable"
 _CAN_WAIT = "rudderproj.can_wait"
 
@@ -42,6 +42,11 @@ Refuse = Callable[[str, int, str], Answer | None]
 _at_start: list[AtStart] = []
 _at_stop: list[AtStop] = []
 _refuse: list[Refuse] = []
+
+
+def retry_after() -> str:
+    """The `Retry-After` of every 503. rudder-node, which else gives up after 1.5 s, comes back three times so late."""
+    return str(settings.ENV["RETRY_AFTER_SECONDS"])
 
 
 def at_start(work: AtStart) -> None:
@@ -81,7 +86,7 @@ def refusal(path: str, status: int, reason: str) -> Answer:
             return answer
     headers = [("content-type", "text/plain; charset=utf-8")]
     if status == 503:
-        headers.append(("retry-after", str(RETRY_AFTER_SECONDS)))
+        headers.append(("retry-after", retry_after()))
     return Answer(status, headers, reason.encode())
 
 

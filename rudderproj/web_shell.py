@@ -5,7 +5,9 @@ never run Django in the event loop or block it: slow clients and slow databases 
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,6 +22,7 @@ from rudderproj.web_wsgi import Application, Scope, call, environ, translated
 log = structlog.get_logger(__name__)
 
 PROBE_PATHS = frozenset({"/health", "/ready", "/version"})
+ALWAYS = frozenset({"/health", "/version"})  # answered as long as there is a process
 PROBE_THREADS = 4
 FINISH_SECONDS = 0.02
 ANSWER_SECONDS = 20.0  # for a page that waits for a database that hangs
@@ -54,6 +57,8 @@ class Shell:
         self._max_requests = max_requests
         self._wait_seconds = wait_seconds
         self._in_work = 0
+        self._begun = 0  # requests that may be answered still, though they be slow
+        self._draining = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -64,21 +69,34 @@ class Shell:
 
     async def __rsgi__(self, scope: Scope, protocol: Exchange) -> None:
         started = self._loop.time()
+        is_late = self._draining and scope.method != "OPTIONS" and scope.path not in ALWAYS
+        self._begun += not is_late
         try:
-            answer = await self._answer(scope, await self._body(scope, protocol))
+            body = await self._body(scope, protocol)
+            answer = _turned_away(scope) if is_late else await self._answer(scope, body)
         except BodyTooLargeError as error:
-            if scope.headers.get("expect") is None:
-                await discard(error.rest)
+            await _let_finish(scope, error.rest)
             answer = refusal(scope.path, 413, "request size exceeds max limit")
         except BodyCutError:
             answer = refusal(scope.path, 400, "request body is incomplete or malformed")
-        except (BodyLateError, BusyError, WorkLateError):
+        except BodyLateError as error:
+            await _let_finish(scope, error.rest)
+            answer = refusal(scope.path, 503, UNAVAILABLE)
+        except (BusyError, WorkLateError):
             answer = refusal(scope.path, 503, UNAVAILABLE)
         except Exception:
             log.exception("request.failed", path=scope.path)
             answer = refusal(scope.path, 500, "internal server error")
+        finally:
+            self._begun -= not is_late
         protocol.response_bytes(answer.status, answer.headers, answer.body)
         observe_request(scope.path, answer.status, self._loop.time() - started)
+
+    async def drain(self) -> None:
+        """From now on tell who comes to come back later; return when all who came before are answered."""
+        self._draining = True
+        while self._begun:
+            await asyncio.sleep(FINISH_SECONDS)
 
     async def finish(self) -> None:
         """Return when nothing is in work any more, also for clients that have gone away."""
@@ -133,6 +151,18 @@ class Shell:
         await waiter
         timer.cancel()
         future.result(0)
+
+
+async def _let_finish(scope: Scope, rest: AsyncIterator[bytes] | None) -> None:
+    """Throw away what a refused client still sends, unless it waits to be asked for it."""
+    if rest is not None and scope.headers.get("expect") is None:
+        await discard(rest)
+
+
+def _turned_away(scope: Scope) -> Answer:
+    """To a request that comes while the process ends; on another connection another process may answer."""
+    answer = refusal(scope.path, 503, UNAVAILABLE)
+    return replace(answer, headers=[*answer.headers, ("connection", "close")])
 
 
 def _failed(wait: Wait, error: Exception) -> Answer:

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from rudderproj.web_hooks import RETRY_AFTER_SECONDS, UNAVAILABLE
+from rudderproj.web_hooks import UNAVAILABLE, retry_after
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Unavailable(APIException):
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     default_detail = UNAVAILABLE
-    wait = RETRY_AFTER_SECONDS
+    wait = int(retry_after())
 
 
 def answer_to(error: Exception, _context: dict[str, Any]) -> Response | None:

@@ -22,6 +22,16 @@ def test_a_second_holds_as_many_requests_as_the_rate() -> None:
     assert [buckets.take(1, 2) for _ in range(3)] == [0.0, 0.0, 0.5]
 
 
+def test_each_who_is_refused_is_told_a_time_of_its_own_up_to_a_minute() -> None:
+    clock = Clock()
+    buckets = Buckets(clock)
+
+    assert [buckets.take(1, 2) for _ in range(6)] == [0.0, 0.0, 0.5, 1.0, 1.5, 2.0]
+    clock.now += 1.0
+    assert [buckets.take(1, 2) for _ in range(3)] == [0.0, 0.0, 1.5]
+    assert max(buckets.take(1, 2) for _ in range(200)) == 60.0
+
+
 def test_one_source_does_not_use_up_anothers_rate() -> None:
     buckets = Buckets(Clock())
 
