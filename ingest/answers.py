@@ -29,6 +29,8 @@ class Refusal(APIException):
     """An answer other than 200: status, plain text, headers."""
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        if status in (429, 503) and "Retry-After" not in (headers or {}):
+            raise ValueError("an answer that asks to come back says when: Retry-After")
         super().__init__(reason)
         self.status_code = status
         self.reason = reason

@@ -50,3 +50,17 @@ def web(source: Source, process_env: dict[str, str]) -> Iterator[WebProcess]:
     process = WebProcess(process_env)
     yield process
     process.stop()
+
+
+@pytest.fixture
+def start(source: Source, process_env: dict[str, str]) -> Iterator[Callable[..., WebProcess]]:
+    """Start web processes with settings of their own."""
+    started: list[WebProcess] = []
+
+    def run(**settings: str) -> WebProcess:
+        started.append(WebProcess(process_env, **settings))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.stop()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from ingest.models import Event, Source
+from ingest.models import Event
 
 from .web import ROOT, WebProcess, answer, basic, head
 
@@ -169,20 +169,6 @@ def test_probes_and_small_files(web: WebProcess) -> None:
     assert web.get("/ready")[::2] == (200, b"ready")
     assert json.loads(web.get("/version")[2]) == {"version": "0.1.0"}
     assert web.get("/robots.txt")[2] == b"User-agent: *\nDisallow: /\n"
-
-
-@pytest.fixture
-def start(source: Source, process_env: dict[str, str]) -> Iterator[Callable[..., WebProcess]]:
-    """Start web processes with settings of their own."""
-    started: list[WebProcess] = []
-
-    def run(**settings: str) -> WebProcess:
-        started.append(WebProcess(process_env, **settings))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.stop()
 
 
 def test_a_client_that_takes_too_long_for_its_body_is_told_to_come_back(start: Callable[..., WebProcess]) -> None:
