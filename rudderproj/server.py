@@ -7,7 +7,7 @@ import os
 import sys
 
 from rudderproj import env
-from rudderproj.listening import listen
+from rudderproj.listening import inherited, listen
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
         return _refuse(str(error), 2)
     host, port = values["WEB_HOST"], values["WEB_PORT"]
     try:
-        listener = listen(host, port)
+        listener = inherited() or listen(host, port)
     except OSError as error:
         return _refuse(f"cannot listen on {host}:{port}: {error.strerror}", 1)
     from rudderproj import web_server  # takes a second or two, while clients wait in the socket's queue

@@ -7,9 +7,9 @@ import argparse
 import os
 import sys
 
-from rudderproj.guard import folder
-from rudderproj.guard.guard import Guard
+from rudderproj import listening
 
+WEB_MODULE = "rudderproj.server"
 ROLES = ("web", "forward", "alerts", "beat")
 
 
@@ -19,8 +19,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--role", required=True, choices=ROLES)
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     options = parser.parse_args(argv)
-    node, own = folder.take(options.role, os.environ)
-    return Guard(options.role, node, own, os.environ).run(options.command)
+    environ = dict(os.environ)
+    if WEB_MODULE in options.command:
+        environ |= listening.hold(environ)
+    from rudderproj.guard import folder, guard  # takes a while, in which the web process's clients wait already
+
+    node, own = folder.take(options.role, environ)
+    return guard.Guard(options.role, node, own, environ).run(options.command)
 
 
 if __name__ == "__main__":

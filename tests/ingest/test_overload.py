@@ -177,31 +177,31 @@ def test_when_as_many_are_in_work_as_may_be_and_while_it_ends(
 ) -> None:
     web = start(WEB_MAX_REQUESTS="1", WEB_THREADS="1")
     statuses: list[int] = []
-    unfinished = web.connect()
-    with commits_held():
-        waiting = threading.Thread(target=lambda: statuses.append(web.track({"userId": "u", "messageId": "m"})[0]))
-        waiting.start()
-        eventually(a_commit_waits)
-        for path in KEPT:
-            assert_told_to_come_back(path, ask(web, path))
+    body = b'{"userId": "u", "messageId": "begun"}'
+    request = head("/v1/track", f"Content-Length: {len(body)}") + body
+    with web.connect() as unfinished, web.connect() as idle:
+        unfinished.sendall(request[:-5])
+        with commits_held():
+            waiting = threading.Thread(target=lambda: statuses.append(web.track({"userId": "u", "messageId": "m"})[0]))
+            waiting.start()
+            eventually(a_commit_waits)
+            for path in KEPT:
+                assert_told_to_come_back(path, ask(web, path))
 
-        body = b'{"userId": "u", "messageId": "begun"}'
-        unfinished.sendall(head("/v1/track", f"Content-Length: {len(body)}") + body[:5])
-        kept_alive = web.connect()
-        web.process.terminate()
-        eventually(lambda: "web.stopping" in web.output())
-        for path in KEPT:
-            found = ask(web, path)
-            assert_told_to_come_back(path, found)
-            assert found[1]["connection"] == "close"
-        kept_alive.sendall(head("/v1/track", f"Content-Length: {len(body)}") + body)
-        assert answer(kept_alive) == (503, b"service unavailable")
-        assert web.get("/ready")[0] == 503
-        assert web.get("/health")[0] == 200
-        assert web.request("OPTIONS", "/v1/track")[0] == 200
-    waiting.join()
-    unfinished.sendall(body[5:])
-    assert answer(unfinished) == (200, b"OK")
+            web.process.terminate()
+            eventually(lambda: "web.stopping" in web.output())
+            for path in ("/v1/batch", "/beacon/v1/batch", "/pixel/v1/page"):
+                found = ask(web, path)
+                assert_told_to_come_back(path, found)
+                assert found[1]["connection"] == "close"
+            idle.sendall(request)
+            assert answer(idle) == (503, b"service unavailable")
+            assert web.get("/ready")[0] == 503
+            assert web.get("/health")[0] == 200
+            assert web.request("OPTIONS", "/v1/track")[0] == 200
+        waiting.join()
+        unfinished.sendall(request[-5:])
+        assert answer(unfinished) == (200, b"OK")
 
     assert statuses == [200]
     assert web.process.wait(PATIENCE_SECONDS) == 0
