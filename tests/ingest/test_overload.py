@@ -6,11 +6,12 @@ import contextlib
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
+import psutil
 import pytest
 from django.db import InterfaceError, OperationalError
 
@@ -20,6 +21,7 @@ from ingest.models import Source
 from ingest.rate import buckets
 from ingest.views import IngestView
 from rudderproj import web_hooks
+from rudderproj.listening import INHERITED
 from rudderproj.web_body import BodyLateError, BodyReader
 from rudderproj.web_hooks import Answer
 from rudderproj.web_pool import WorkLateError
@@ -31,6 +33,7 @@ from .web import ROOT, WebProcess, answer, basic, free_port, head
 
 EVENT = b'{"userId": "u", "type": "track", "event": "e", "batch": [{"type": "track", "userId": "u", "event": "e"}]}'
 KEPT = {path for path, kind in routes.KINDS.items() if kind not in {"discarded", "config"}}
+GUARD = ["rudderproj.guard", "--role", "web", "--", sys.executable, "-m"]
 SETTINGS_PATH = "/v1/projects/WK/settings"
 
 Found = tuple[int, dict[str, str], bytes]
@@ -209,21 +212,29 @@ def test_when_as_many_are_in_work_as_may_be_and_while_it_ends(
 
 
 @pytest.mark.slow
-def test_a_client_that_comes_while_it_starts_waits_and_is_served(process_env: dict[str, str], source: Source) -> None:
+@pytest.mark.parametrize(
+    "by", [[], ["rudderproj.guard", "--role", "web", "--", sys.executable, "-m"]], ids=["", "guard"]
+)
+def test_a_client_that_comes_while_it_starts_waits_and_is_served(
+    process_env: dict[str, str], source: Source, tmp_path: Path, by: list[str]
+) -> None:
     """The socket is there before anything else is: who connects in the first moment is not refused."""
     port = free_port()
-    with tempfile.TemporaryFile() as said:
-        environ = process_env | {"WEB_HOST": "127.0.0.1", "WEB_PORT": str(port)}
-        web = subprocess.Popen([sys.executable, "-m", "rudderproj.server"], cwd=ROOT, env=environ, stderr=said)
-        try:
-            with connected(port) as client:
-                said.seek(0)
-                assert b"web.started" not in said.read()
-                client.sendall(head("/v1/track", "Content-Length: 15") + b'{"userId": "u"}')
-                assert answer(client) == (200, b"OK")
-        finally:
-            web.terminate()
-            web.wait(PATIENCE_SECONDS)
+    environ = process_env | {"WEB_HOST": "127.0.0.1", "WEB_PORT": str(port), "DATA_DIR": str(tmp_path)}
+    log = tmp_path / "log"
+    with log.open("wb") as said:
+        command = [sys.executable, "-m", *by, "rudderproj.server"]
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=said, stderr=said)
+    try:
+        with connected(port) as client:
+            assert "web.started" not in log.read_text()
+            client.sendall(head("/v1/track", "Content-Length: 15") + b'{"userId": "u"}')
+            assert answer(client) == (200, b"OK")
+        web = psutil.Process(process.pid).children()[0] if by else psutil.Process(process.pid)
+        assert (INHERITED in web.environ()) == bool(by)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
 
 
 def connected(port: int) -> socket.socket:
