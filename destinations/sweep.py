@@ -11,7 +11,7 @@ from alerts import modes
 from destinations import doorbell, unreadable
 from destinations.replay import steer
 from destinations.servable import DUE, SKIPPED, next_xid
-from destinations.suspects import looking
+from destinations.suspects import looking, verdict
 from rudderproj import db
 
 STATEMENT_SECONDS = 10.0
@@ -86,4 +86,5 @@ def sweep() -> int:
         rung = doorbell.ring(with_work(raw))
         steer.close_ended(raw)
         looking.drop_gone(raw)
+        verdict.explain_late(raw)
         return rung

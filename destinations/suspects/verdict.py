@@ -46,6 +46,16 @@ SELECT d.name, ARRAY(
     WHERE s.destination_id = d.id AND s.state = 'open')
 FROM destinations_destination d WHERE d.id = %(destination)s
 """
+# Of destinations that were held because of a suspect: deaths that were recorded only then.
+_LATE = """
+SELECT d.name, array_agg(c.id::text) FROM destinations_suspect s
+JOIN destinations_health h ON h.destination_id = s.destination_id AND h.state = 'held'
+JOIN destinations_destination d ON d.id = s.destination_id
+CROSS JOIN LATERAL jsonb_array_elements_text(s.crashes) crash
+JOIN alerts_crash c ON c.id = crash::uuid AND c.explained = ''
+WHERE s.state = 'open' AND s.deaths_alone >= %s
+GROUP BY d.name
+"""
 
 
 def clear(raw: Connection, suspect_id: int) -> None:
@@ -75,6 +85,14 @@ def hold(raw: Connection, destination_id: int, what: str, crashes: Sequence[str]
         explain(raw, every, f"destination {name}")
         log.error("destination.poison", destination=name, crashes=every)
         return str(name)
+
+
+def explain_late(raw: Connection) -> None:
+    """Explain deaths by a destination that was held before they were recorded. Called by the sweep."""
+    with raw.cursor() as cursor:
+        cursor.execute(_LATE, [FATAL])
+        for name, crashes in cursor.fetchall():
+            explain(raw, crashes, f"destination {name}")
 
 
 def is_poisoned(raw: Connection, destination_id: int) -> bool:

@@ -17,7 +17,7 @@ from destinations.models import Health, Suspect
 from destinations.replay.create import create
 from destinations.replay.selection import Selection
 from destinations.retry import RetryPolicy
-from destinations.suspects import looking, telling
+from destinations.suspects import looking, telling, verdict
 from destinations.sweep import with_work
 from ingest.hashing import lane_of
 from rudderproj import db
@@ -271,3 +271,19 @@ def test_suspects_of_a_whole_process_are_looked_into_one_at_a_time(world: World,
         assert (looking.take_turn(raw), looking.take_turn(other)) == (True, False)
         looking.give_turn(raw)
         assert looking.take_turn(other) is True
+
+
+def test_a_death_that_is_recorded_once_its_destination_is_held_is_explained_too(world: World, raw: Connection) -> None:
+    world.append("a", "a0")
+    other = crash(entry(world, "a0"))
+    for _ in range(2):
+        crash({"destination": world.destination.pk})
+    work(world)
+    assert world.health().state == "held"
+    late = crash({"destination": world.destination.pk})
+    verdict.explain_late(raw)
+    late.refresh_from_db()
+    assert late.explained == f"destination {world.destination.name}"
+    assert Crash.objects.filter(explained=late.explained).count() == 4
+    other.refresh_from_db()
+    assert other.explained == late.explained
