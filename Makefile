@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-browser screenshots web-sdk lint format migrations-check bench venv clean
+.PHONY: help run test test-fast test-sdk screenshots web-sdk lint format migrations-check bench venv clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -20,15 +20,15 @@ web-sdk: ## get the web SDK for the demo page from npm, if it is not there
 
 test: venv ## run all tests (ARGS="..." goes to pytest)
 	@tests/metrics/install.sh
-	@$(BIN) -m pytest -n 2 --dist loadgroup -m "not browser" $(ARGS)
+	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not sdk" $(ARGS)
 
 test-fast: venv ## run the tests that start no process of the product
 	@$(BIN) -m pytest -n 3 --dist worksteal -m "not slow and not process" $(ARGS)
 
-test-browser: venv ## run the tests in a real browser; installs Chromium as root on Debian
+test-sdk: venv ## run the tests of official SDKs and in a real browser; installs Chromium as root on Debian
 	@tests/browser/install.sh
 	@destinations/demo/install.sh
-	@$(BIN) -m pytest tests/browser $(ARGS)
+	@$(BIN) -m pytest -n 2 --dist loadgroup -m "browser or sdk" $(ARGS)
 
 screenshots: venv ## make the pictures of the documentation from a running demo
 	@tests/browser/install.sh

@@ -32,14 +32,21 @@ hypothesis.settings.load_profile("ours")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start whole stacks run one after the other, beside the fast ones: two at a time would starve.
+    """Files with tests that start whole stacks come first, so that both workers end with short ones.
 
-    Whoever asks for the environment of a process starts one.
+    `make test-sdk` has one browser, and beside it the other SDKs. Whoever asks for the environment of a process starts
+    one.
     """
     for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group("slow"))
-        elif "process_env" in getattr(item, "fixturenames", ()):
+        if "sdk" in item.path.parts:
+            item.add_marker(pytest.mark.sdk)
+            item.add_marker(pytest.mark.xdist_group("sdk"))
+        elif item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+    for item in items:
+        if "process_env" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.process)
 
 

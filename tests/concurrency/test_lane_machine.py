@@ -302,4 +302,4 @@ def test_log_and_lanes_agree_with_the_model(raw: Connection) -> None:
 
 @pytest.mark.slow
 def test_log_and_lanes_agree_with_the_model_for_long(raw: Connection) -> None:
-    run_machine(raw, examples=150, steps=60)
+    run_machine(raw, examples=50, steps=60)
