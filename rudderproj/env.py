@@ -34,7 +34,8 @@ VARIABLES = (
         "DATABASE_URL",
         "",
         v.database,
-        "PostgreSQL 14 to 18, libpq's options as its query (`?sslmode=verify-full`); empty: `make run` starts its own",
+        "PostgreSQL 14 to 18, libpq's options as its query (`?sslmode=verify-full`); several hosts, as "
+        "`…@db1:5432,db2:5432/name`: the one that can be written is used; empty: `make run` starts its own",
         True,
     ),
     Variable(

@@ -8,9 +8,10 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+from rudderproj import dsn
+
 KEY_BYTES = 32
 
 
@@ -131,11 +132,8 @@ def url(*schemes: str) -> Callable[[str], str]:
 
 
 def database(value: str) -> str:
-    """A database URL; its query holds libpq's options."""
-    value = url("postgres", "postgresql")(value)
-    for mode in parse_qs(urlsplit(value).query).get("sslmode", []):
-        if mode not in SSL_MODES:
-            raise ValueError(f"sslmode: expected one of {', '.join(SSL_MODES)}")
+    """A database URL as libpq reads it."""
+    dsn.parameters(value)
     return value
 
 

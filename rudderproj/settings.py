@@ -8,9 +8,9 @@ import sys
 import warnings
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rudderproj.admin_theme import UNFOLD as UNFOLD  # read by django-unfold
+from rudderproj.dsn import parameters
 from rudderproj.env import EnvError, read
 
 try:
@@ -76,22 +76,25 @@ TEMPLATES = [
 ]
 
 
+_DJANGO_HAS = {"dbname", "user", "password", "host", "port"}  # places of their own, beside the options
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's database settings for a postgres:// URL; query parameters become libpq options."""
-    parts = urlsplit(url)
+    known = parameters(url)
     # A stopped client must not hold the horizon, which would freeze all forwarding: the server ends it.
     timeouts = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=10s -c lock_timeout=10s -c timezone=UTC"
     options = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
     options["tcp_user_timeout"] = "30000"  # milliseconds: a host that vanished is noticed also while it owes an answer
-    options |= dict(parse_qsl(parts.query))
+    options |= {name: value for name, value in known.items() if name not in _DJANGO_HAS}
     options["options"] = f"{options.get('options', '')} {timeouts}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")) or "rudderproj",
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "NAME": known.get("dbname", "rudderproj"),
+        "USER": known.get("user", ""),
+        "PASSWORD": known.get("password", ""),
+        "HOST": known.get("host", ""),
+        "PORT": known.get("port", ""),
         "OPTIONS": options,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,

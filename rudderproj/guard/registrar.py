@@ -8,12 +8,12 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from typing import cast
+from typing import Any, cast
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extensions import parse_dsn
 
+from rudderproj import dsn
 from rudderproj.guard import say, store
 from rudderproj.guard.spool import Record, Spool
 
@@ -24,7 +24,10 @@ _OPTIONS = "-c statement_timeout=5s -c lock_timeout=5s -c idle_in_transaction_se
 
 def connect() -> Connection:
     """A connection to DATABASE_URL. Raises psycopg2.Error."""
-    parameters = parse_dsn(os.environ.get("DATABASE_URL") or "dbname=rudderproj")
+    try:
+        parameters: dict[str, Any] = dsn.parameters(os.environ.get("DATABASE_URL", "")) or {"dbname": "rudderproj"}
+    except ValueError as error:
+        raise psycopg2.ProgrammingError(f"DATABASE_URL: {error}") from None
     parameters |= {"connect_timeout": CONNECT_SECONDS, "application_name": "rudderproj guard"}
     parameters["options"] = f"{parameters.get('options', '')} {_OPTIONS}".strip()
     return cast(Connection, psycopg2.connect(**parameters))

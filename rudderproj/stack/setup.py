@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from rudderproj import dsn
+
 from . import launch
 from .datadir import DataDir, last_line
 from .errors import StackError
@@ -43,7 +45,7 @@ def prepare_database(data: DataDir, environ: dict[str, str]) -> Demo:
 @contextlib.contextmanager
 def _only_one(database_url: str) -> Iterator[None]:
     try:
-        connection = psycopg2.connect(database_url, connect_timeout=5)
+        connection = psycopg2.connect(**(dsn.parameters(database_url) | {"connect_timeout": "5"}))
     except psycopg2.Error as error:
         raise StackError(f"cannot use the database of DATABASE_URL: {_first_line(error)}") from None
     try:
