@@ -6,7 +6,8 @@ BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-sdk screenshots web-sdk lint format migrations-check bench venv clean
+.PHONY: help run test test-fast test-sdk screenshots web-sdk lint format migrations-check bench drill drill-quick
+.PHONY: venv clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -49,6 +50,12 @@ migrations-check: venv ## fail if a model has changed without its migration
 
 bench: venv ## measure throughput and latency; writes bench/results.json
 	@$(BIN) -m bench $(ARGS)
+
+drill: venv ## break each part under load, and see what is lost (ARGS="NAME … --seed 2 --seconds 60")
+	@$(BIN) -m drills $(ARGS)
+
+drill-quick: venv ## the most telling of these, in ten minutes
+	@$(BIN) -m drills --quick $(ARGS)
 
 venv: ## make .venv with everything for development
 	@$(BOOTSTRAP) requirements-dev.txt

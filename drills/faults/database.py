@@ -1,0 +1,128 @@
+"""The database: restarted, its connections killed or used up, its horizon held, read for hours, its clients stopped.
+
+While it is away events are refused with 503, and clients send them again: that is no loss.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psycopg2
+
+from drills.drill import Drill
+from drills.load import Plan
+from drills.scene import REST_SECONDS, Scene
+from drills.stack import eventually
+
+_OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+
+_WRITER = "FROM pg_stat_activity WHERE application_name = 'rudderproj event log'"
+
+
+def restart(scene: Scene) -> None:
+    """By turns stopped in order and killed; the supervisor starts it again."""
+    for number in scene.blows():
+        os.kill(scene.stack.pid("postgres"), signal.SIGINT if number % 2 else signal.SIGQUIT)
+        scene.recovering(repeats=1)
+
+
+def terminate(scene: Scene) -> None:
+    """pg_terminate_backend for every client, again and again."""
+    for _ in scene.beats(every=2.5):
+        with contextlib.suppress(psycopg2.OperationalError):
+            scene.stack.query(f"SELECT pg_terminate_backend(pid) {_OTHERS}")
+        scene.recovering(repeats=1)
+
+
+def hold_horizon(scene: Scene) -> None:
+    """A transaction that writes and stays open: nothing may be forwarded beyond it, and all of it afterwards."""
+    raw = scene.stack.connect()
+    with contextlib.closing(raw), raw.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT pg_current_xact_id()")
+        scene.pause(scene.left - 2 * REST_SECONDS)
+        cursor.execute("COMMIT")
+    scene.recovering()
+
+
+def read_for_long(scene: Scene) -> None:
+    """A reader's snapshot and one pg_dump after the other for the whole load; upkeep runs beside them."""
+    scene.recovering()
+    raw = scene.stack.connect()
+    with contextlib.closing(raw), raw.cursor() as cursor, _dumping(scene):
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT count(*) FROM ingest_event")
+        scene.pause(scene.left / 2)
+        scene.stack.manage("upkeep")
+        scene.pause(scene.left)
+    if scene.load.ledger().refused:
+        scene.complain("ingest did not go on all the time")
+
+
+@contextlib.contextmanager
+def _dumping(scene: Scene) -> Iterator[None]:
+    over = threading.Event()
+    program = _program(scene, "pg_dump")
+
+    def dump() -> None:
+        while not over.is_set():
+            subprocess.run([program, "-f", os.devnull, scene.stack.known["DATABASE_URL"]], check=False)
+
+    thread = threading.Thread(target=dump)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _program(scene: Scene, name: str) -> str:
+    """A program of the very version that serves."""
+    command = Path(f"/proc/{scene.stack.pid('postgres')}/exe").resolve()
+    return str(command.with_name(name))
+
+
+def freeze_in_insert(scene: Scene) -> None:
+    """The web process is stopped while its insert is at the database; nobody else may have to wait for it."""
+    raw = scene.stack.connect()
+    web = scene.stack.main("web")
+    with contextlib.closing(raw), raw.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE ingest_event IN SHARE MODE")
+        eventually(
+            lambda: scene.stack.query(f"SELECT 1 {_OTHERS} AND wait_event_type = 'Lock'"), "an insert that waits"
+        )
+        web.suspend()
+        try:
+            cursor.execute("COMMIT")
+            scene.pause(3.0)
+            held = scene.stack.query(
+                f"SELECT 1 {_OTHERS} AND (backend_xid IS NOT NULL OR state = 'idle in transaction')"
+            )
+            if held:
+                scene.complain("a stopped web process holds the horizon")
+        finally:
+            web.resume()
+    scene.recovering()
+
+
+def use_up(scene: Scene) -> None:
+    """Every connection that is left is taken, for most of the load."""
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(psycopg2.OperationalError):
+            while True:
+                taken.enter_context(contextlib.closing(scene.stack.connect()))
+        scene.pause(scene.left - 2 * REST_SECONDS)
+    scene.recovering()
+
+
+DRILLS: Sequence[Drill] = (
+    Drill("db-restart", "the database stopped or killed", restart, 20, plan=Plan(seconds=60)),
+    Drill("db-terminate", "pg_terminate_backend of all, again and again", terminate, 18, plan=Plan(seconds=40)),
+    Drill("db-horizon", "a write transaction that stays open", hold_horizon, 22, plan=Plan(seconds=45)),
+    Drill("db-readers", "a reader and pg_dumps all the time, upkeep beside", read_for_long, plan=Plan(seconds=45)),
+    Drill("db-frozen-insert", "SIGSTOP of web in the middle of an insert", freeze_in_insert, plan=Plan(seconds=30)),
+    Drill("db-connections", "max_connections reached", use_up, plan=Plan(seconds=40)),
+)

@@ -1,0 +1,126 @@
+"""Destinations that are ill: gone, hanging, slow, resetting, talking nonsense, busy; and one that hangs among fifty."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from destinations.oracle.script import Manner, Reply
+from destinations.oracle.sink import Sink
+from destinations.verify.numbers import percentiles
+from drills.drill import Drill
+from drills.front import Front, Illness, standing
+from drills.load import Plan
+from drills.scene import REST_SECONDS, Scene
+from drills.stack import Stack, free_ports
+from drills.trickle import trickling
+
+OTHERS = 49
+SETTLING_SECONDS = 3.0
+
+
+class FrontedStack(Stack):
+    """A stack whose destination is a front before verify's sink."""
+
+    front: Front
+
+
+@contextlib.contextmanager
+def behind_front(folder: Path) -> Iterator[Stack]:
+    """A stack, and a front that verify is told to receive through."""
+    with standing() as front:
+        stack = FrontedStack(folder, {})
+        stack.front = front
+        front.upstream = free_ports(1)[0]
+        stack.verify_options = (
+            *("--listen", f"127.0.0.1:{front.upstream}"),
+            *("--sink-url", f"http://127.0.0.1:{front.port}"),
+        )
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+def _ill(illness: Illness, rest: float) -> Callable[[Scene], None]:
+    def fault(scene: Scene) -> None:
+        if not isinstance(scene.stack, FrontedStack):
+            raise TypeError("this drill needs its own stage")
+        front = scene.stack.front
+        front.met = 0
+        front.fall_ill(illness)
+        try:
+            scene.pause(scene.left - rest)
+        finally:
+            front.fall_ill(Illness.NONE)
+        scene.recovering()
+        if illness is not Illness.DOWN and not front.met:
+            scene.complain("nothing met the illness")
+
+    return fault
+
+
+def one_of_fifty(scene: Scene) -> None:
+    """Fifty destinations, then one of them hangs: what is it to the others? verify's is one of those."""
+    key = f"fifty-{uuid.uuid4().hex[:6]}"
+    with Sink() as well, Sink() as hung:
+        urls = [f"http://127.0.0.1:{hung.port}/0", *(f"http://127.0.0.1:{well.port}/{n}" for n in range(1, OTHERS))]
+        named = [(f"{key}-{number}", {"webhookUrl": url}) for number, url in enumerate(urls)]
+        scene.stack.apply(
+            sources=[{"name": key, "write_key": key}],
+            destinations=[{"name": n, "type": "webhook", "config": c, "sources": [key]} for n, c in named],
+        )
+        with trickling(scene.stack, key, every_seconds=0.5):
+            half = (scene.left - REST_SECONDS) / 2
+            before = _p99(scene, half)
+            hung.everyone = Reply(manner=Manner.HANG)
+            scene.recovering()
+            after = _p99(scene, half)
+            hung.everyone = None
+        scene.note(f"p99 of the others {after:.0f} ms, {before:.0f} before")
+        off = [{"name": n, "type": "webhook", "config": c, "sources": []} for n, c in named]
+        scene.stack.apply(sources=[{"name": key, "enabled": False}], destinations=off)
+
+
+def _p99(scene: Scene, seconds: float) -> float:
+    """Milliseconds from acceptance to arrival, of what verify had accepted in the next so many seconds."""
+    scene.pause(SETTLING_SECONDS)
+    began = scene.now()
+    scene.pause(seconds - 2 * SETTLING_SECONDS)
+    ended = scene.now()
+    scene.pause(SETTLING_SECONDS)
+    ledger = scene.load.ledger()
+    took = [
+        (ledger.delivered[event] - at) * 1000
+        for event, at in ledger.accepted.items()
+        if began < at < ended and event in ledger.delivered
+    ]
+    return percentiles(took)["p99"]
+
+
+_REST = {Illness.DOWN: 12.0, Illness.HANG: 16.0}
+_WORDS = {
+    Illness.DOWN: "a destination that is not there",
+    Illness.HANG: "a destination that never answers",
+    Illness.SLOW: "a destination that takes two seconds",
+    Illness.RESET: "a destination that resets connections",
+    Illness.GARBAGE: "a destination that answers nonsense",
+    Illness.BUSY: "a destination that answers 429 with Retry-After",
+}
+_QUICK = {Illness.HANG: 28.0}
+
+DRILLS: Sequence[Drill] = (
+    *(
+        Drill(
+            f"dest-{illness}",
+            words,
+            _ill(illness, _REST.get(illness, 10.0)),
+            _QUICK.get(illness, 0.0),
+            plan=Plan(seconds=40, patience=150),
+            stage=behind_front,
+        )
+        for illness, words in _WORDS.items()
+    ),
+    Drill("dest-one-of-fifty", "one of fifty destinations hangs", one_of_fifty, plan=Plan(seconds=60)),
+)

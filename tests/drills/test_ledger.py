@@ -1,0 +1,60 @@
+"""What a ledger says about the time after a fault."""
+
+from destinations.verify.ledger import Kind, Record
+from drills.ledger import Ledger
+
+RUN: Record = {"kind": "run", "mono": 0.0, "run": "verify-1"}
+
+
+def accepted(at: float, *numbers: int) -> Record:
+    return {"kind": Kind.ACCEPTED.value, "mono": at, "events": [[7, number] for number in numbers]}
+
+
+def arrived(at: float, number: int, final: bool = True) -> Record:
+    return {"kind": Kind.ARRIVED.value, "mono": at, "message_id": f"verify-1-7-{number}", "final": final}
+
+
+def ledger(*records: Record) -> Ledger:
+    found = Ledger()
+    found.add([RUN, *records])
+    return found
+
+
+def test_the_first_delivery_after_a_moment_is_of_an_event_accepted_since() -> None:
+    found = ledger(accepted(9, 1), accepted(11, 2), arrived(12, 1), arrived(14, 2))
+
+    assert found.first_delivery_after(10) == 4
+
+
+def test_without_an_event_accepted_since_there_is_no_first_delivery() -> None:
+    assert ledger(accepted(9, 1), arrived(12, 1)).first_delivery_after(10) is None
+
+
+def test_an_arrival_that_was_not_answered_for_good_is_no_delivery() -> None:
+    found = ledger(accepted(11, 1), arrived(12, 1, final=False), arrived(15, 1))
+
+    assert found.first_delivery_after(10) == 5
+
+
+def test_a_second_arrival_changes_nothing() -> None:
+    assert ledger(accepted(11, 1), arrived(12, 1), arrived(19, 1)).first_delivery_after(10) == 2
+
+
+def test_the_backlog_is_over_when_nothing_is_owed_for_over_a_second() -> None:
+    found = ledger(accepted(9.5, 1), accepted(12, 2), accepted(20, 3), arrived(13.5, 1), arrived(15, 2), arrived(22, 3))
+
+    assert found.backlog_after(10) == 5  # the third was late too, after everything had been well
+
+
+def test_a_backlog_that_was_never_there_takes_the_second_that_tells() -> None:
+    assert ledger(accepted(10, 1), arrived(10.5, 1)).backlog_after(10) == 1
+
+
+def test_a_backlog_with_something_that_never_came_has_no_end() -> None:
+    assert ledger(accepted(9.5, 1)).backlog_after(10) is None
+
+
+def test_requests_that_were_put_off_or_not_answered_are_counted() -> None:
+    found = ledger({"kind": "put_off", "mono": 1.0}, {"kind": "unanswered", "mono": 2.0}, {"kind": "sent", "mono": 3.0})
+
+    assert found.refused == 2
