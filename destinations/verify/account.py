@@ -1,8 +1,8 @@
-"""The judgement: the ledger's records in their order, event by event. Pure; the rules are destinations.oracle.check's.
+"""The judgement: the ledger's records in their order, event by event. Pure.
 
 An event is done when the sink answered it for good. *Lost*: acknowledged, never done. *Duplicate*: an arrival after the
-event was done. *Out of order*: the first arrival of an event while an earlier acknowledged one of its user is not done.
-Holds little for each event that is done, so that a run may be long.
+event was done. *Out of order*: done only after a later one of its user had arrived. Each figure names one kind of
+fault. Holds little for each event that is done, so that a run may be long.
 """
 
 from array import array
@@ -21,7 +21,7 @@ class _User:
     open: dict[int, float] = field(default_factory=dict)  # acknowledged and not done: when acknowledged
     early: dict[int, bool] = field(default_factory=dict)  # done and not acknowledged (yet): whether delivered
     refused: set[int] = field(default_factory=set)
-    out_of_order: set[int] = field(default_factory=set)
+    latest: int = -1  # the largest that arrived, whatever it was answered
     done_below: int = 0  # every number below is done
     done_ahead: set[int] = field(default_factory=set)
 
@@ -123,13 +123,11 @@ class Account:
 
     def _first(self, record: Record, user: _User, event: Numbered, at: float) -> None:
         """An arrival of an event that was not done: judge its place, and whether it is done now."""
-        number = event.number
-        first_open = next(iter(user.open), number)  # in the order of acknowledgement, which is that of the numbers
-        if first_open < number and number not in user.out_of_order:
-            self.out_of_order += 1
-            user.out_of_order.add(number)
+        number, overtaken = event.number, user.latest > event.number
+        user.latest = max(user.latest, number)
         if not record["final"]:
             return
+        self.out_of_order += overtaken
         user.finish(number)
         self.last_progress = at
         if self.waiting:

@@ -4,6 +4,7 @@ Owns the rows that a run makes, and the removal of them with the events they hol
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from alerts import modes
@@ -24,16 +26,20 @@ from ingest.models import LANES, Source
 from rudderproj import db
 from rudderproj.egress import permitted
 
+_OURS = re.compile(r"verify-[0-9a-f]{8}")
 _DELETE_SECONDS = 60.0  # of one lane's events
 _TERMS = ("accepted", "delivered", "pending", "failed", "waiting", "aborted", "filtered", "skipped", "difference")
 
 
 class Local:
-    """A site for one run. `urls`: where to send instead of what the settings say."""
+    """A site for one run. `urls`: where to send instead of what the settings say.
 
-    def __init__(self, urls: Sequence[str] = ()) -> None:
+    `name`: of a run that was set up before.
+    """
+
+    def __init__(self, urls: Sequence[str] = (), name: str = "") -> None:
         self.urls = [url.rstrip("/") for url in urls or [local_url()]]
-        self._name = ""
+        self._name = name
 
     def set_up(self, name: str, sink_url: str) -> str:
         _check_reachable(sink_url)
@@ -70,6 +76,16 @@ class Local:
                 source.delete()
 
 
+def clean_leftovers() -> list[str]:
+    """Remove what runs that were killed have left, and any that is under way; their names. Raises Away."""
+    with _asked():
+        rows = (Source.objects, Destination.objects)
+        names = {name for manager in rows for name in manager.values_list("name", flat=True) if _OURS.fullmatch(name)}
+    for name in sorted(names):
+        Local(name=name).clean_up()
+    return sorted(names)
+
+
 def _delete_events(source_id: int) -> None:
     """Lane by lane, a statement each: one for all would hold the horizon for long."""
     with closing(db.connect("verify", _DELETE_SECONDS)) as raw, raw.cursor() as cursor:
@@ -82,6 +98,8 @@ def _asked() -> Iterator[None]:
     """A database that does not answer, or is just changing what we look at, is Away."""
     try:
         yield
+    except ObjectDoesNotExist:
+        raise Away("what the run made is gone") from None
     except (DatabaseError, InterfaceError, psycopg2.Error) as error:
         connection.close()
         raise Away(f"the database does not answer: {str(error).strip().splitlines()[0]}") from None

@@ -54,6 +54,11 @@ class Stack:
         if "web" in roles:
             eventually(self.is_ready)
 
+    @property
+    def url(self) -> str:
+        """Where web is, without a path."""
+        return f"http://127.0.0.1:{self.web_port}"
+
     def is_ready(self) -> bool:
         """Whether /ready answers 200."""
         with contextlib.suppress(OSError):

@@ -1,0 +1,182 @@
+"""`manage.py verify` as it is typed: what is refused, and what comes of a run on a whole stack."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from django.core.management import CommandError, call_command
+
+from destinations.verify import arguments, ledger, sink
+from destinations.verify.answers import Answers
+from destinations.verify.ledger import Kind
+from destinations.verify.report import Report
+from tests.e2e.services import Services
+from tests.e2e.stack import Stack
+from tests.stack.harness import eventually
+from tests.verify.running import Verify
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["--users", "0"],
+        ["--rate", "-1"],
+        ["--batch", "0"],
+        ["--fail", "1.5"],
+        ["--answers", "maybe"],
+        ["--listen", "9000"],
+        ["--seconds", "0"],
+        ["--patience", "nan"],
+    ],
+    ids=" ".join,
+)
+def test_options_that_cannot_be_are_refused(typed: list[str]) -> None:
+    with pytest.raises(CommandError, match=f"argument {typed[0]}: "):
+        call_command("verify", *typed)
+
+
+@pytest.mark.parametrize(
+    "typed", [["--token", "rp_x"], ["--sink-log", "/none", "--sink-url", "http://x"]], ids=" ".join
+)
+def test_options_that_do_not_go_together_are_wrong_use(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify", *typed)
+
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def _report(**fields: Any) -> Report:
+    counts = dict.fromkeys(
+        (
+            *("accepted", "unknown", "unknown_delivered", "refused", "delivered", "lost", "turned_away", "duplicates"),
+            *("out_of_order", "unexpected", "requests_put_off", "requests_unanswered", "difference"),
+        ),
+        0,
+    )
+    whole = {"run": "verify-1", "latency_ms": {}, "longest_gap_seconds": 0.0, "database": None, "seconds": 1.0}
+    return Report(**{**counts, **whole, "ledger": None, "accepted": 10, "delivered": 10, **fields})
+
+
+@pytest.mark.parametrize("field", ["lost", "out_of_order", "unexpected", "difference"])
+def test_each_count_that_must_be_0_is_a_fault(field: str) -> None:
+    assert _report().faults() == []
+    assert _report(**{field: 2}).faults() == [f"{field.replace('_', ' ')}: 2"]
+
+
+def test_duplicates_are_a_fault_beyond_what_is_allowed() -> None:
+    assert _report(duplicates=3).faults() == []
+    assert _report(duplicates=3).faults(3) == []
+    assert _report(duplicates=3).faults(2) == ["duplicates: 3, allowed are 2"]
+
+
+def test_a_run_that_proved_nothing_fails() -> None:
+    assert _report(accepted=0, delivered=0).faults() == ["nothing was accepted"]
+    assert _report(difference=None).faults() == ["the database could not be asked where the events are"]
+
+
+def test_unknown_and_refused_and_turned_away_are_no_faults() -> None:
+    assert _report(unknown=3, unknown_delivered=1, refused=2, turned_away=1).faults() == []
+
+
+@pytest.fixture(scope="module")
+def stack(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    found = Stack(services.environ | {"RECOVERY_ENABLED": "0"}, tmp_path_factory.mktemp("stack"))
+    found.start("forward", "web")
+    yield found
+    found.close()
+
+
+def names(stack: Stack) -> list[str]:
+    """Whose connections there are."""
+    return [row["source"] for row in json.loads(stack.manage("status", "--json"))["connections"]]
+
+
+@pytest.mark.slow
+def test_a_load_through_scripted_answers_arrives_and_is_cleaned_up(stack: Stack, tmp_path: Path) -> None:
+    load = ("--users", "20", "--rate", "300", "--batch", "1*4,10", "--payload", "10-2000", "--events", "901")
+    senders = ("--processes", "2", "--zipf", "1", "--seed", "7")
+    answers = ("--answers", "200*50,503:1,200*20,reset,400,200*20,429,200")
+    ended = Verify(stack.environ, tmp_path, *load, *senders, *answers).end()
+
+    assert (ended.code, ended.errors, ended.wrong()) == (0, "", {})
+    report = ended.report
+    assert (report["accepted"], report["delivered"], report["turned_away"]) == (901, 900, 1)
+    assert report["duplicates"] == 0
+    assert list(report["latency_ms"]) == ["p50", "p95", "p99", "max"]
+    assert report["database"]["aborted"] == 1
+    assert names(stack) == []
+    kinds = [record["kind"] for record in ledger.read(tmp_path / "ledger.jsonl")]
+    assert (kinds[0], kinds[-1]) == (Kind.RUN, Kind.REPORT)
+    assert kinds.count(Kind.ARRIVED) == 904
+
+
+@pytest.mark.slow
+def test_a_deployment_elsewhere_is_reached_by_token_and_a_sink_elsewhere_by_its_log(
+    stack: Stack, tmp_path: Path
+) -> None:
+    scopes = ("read", "sources:write", "destinations:write")
+    token = stack.manage("token", "create", "verify", *(word for scope in scopes for word in ("--scope", scope)))
+    log = tmp_path / "arrivals"
+    with sink.listening("127.0.0.1", 0, "/hook", Answers(), log) as port:
+        where = ("--url", stack.url, "--token", token.strip())
+        there = ("--sink-url", f"http://127.0.0.1:{port}/hook", "--sink-log", str(log))
+        ended = Verify(stack.environ, tmp_path, *where, *there, "--events", "200", "--rate", "0").end()
+
+    assert (ended.code, ended.errors, ended.wrong()) == (0, "", {})
+    assert (ended.report["delivered"], ended.report["database"]["delivered"]) == (200, 200)
+    left = json.loads(stack.manage("status", "--json"))["destinations"]
+    assert [row["enabled"] for row in left] == [False]
+    stack.manage("verify", "--clean")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_cleans_up(stack: Stack, tmp_path: Path, number: signal.Signals) -> None:
+    verify = Verify(stack.environ, tmp_path, "--seconds", "60")
+    verify.wait_for(Kind.ARRIVED, 20)
+    os.kill(verify.pid, number)
+    ended = verify.end()
+
+    assert (ended.code, ended.errors) == (130, "interrupted\n")
+    assert names(stack) == []
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_leaves_a_ledger_no_sender_and_rows_that_can_be_removed(
+    stack: Stack, tmp_path: Path
+) -> None:
+    verify = Verify(stack.environ, tmp_path, "--seconds", "60", "--processes", "2")
+    verify.wait_for(Kind.ARRIVED, 20)
+    senders = psutil.Process(verify.pid).children()
+    assert len(senders) == 2
+    verify.kill()
+
+    eventually(lambda: not any(sender.is_running() for sender in senders))
+    run = next(record["run"] for record in ledger.read(tmp_path / "ledger.jsonl"))
+    assert names(stack) == [run]
+    assert stack.manage("verify", "--clean") == f"removed {run}\n"
+    assert names(stack) == []
+
+
+def test_the_usual_load_is_ten_seconds_unless_events_are_given() -> None:
+    def seconds(**given: Any) -> float | None:
+        usual: dict[str, Any] = {
+            "users": 1,
+            "rate": 1.0,
+            "batch": None,
+            "payload": None,
+            "events": None,
+            "processes": 1,
+        }
+        usual |= {"connections": 1, "seconds": None, "zipf": 0.0, "seed": 0, "timeout": 1.0, "wait_most": None}
+        usual |= {"answers": (), "fail": 0.0, "sink_latency": 0.0, "ledger": None, "patience": 1.0, "keep": False}
+        usual |= {"listen": ("127.0.0.1", 0), "sink_url": None, "sink_log": None}
+        return arguments.options({**usual, **given}).load.seconds
+
+    assert (seconds(), seconds(events=5), seconds(seconds=3.0, events=5)) == (10.0, None, 3.0)

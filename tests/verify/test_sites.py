@@ -1,0 +1,112 @@
+"""Setting up, conservation and cleaning up: through the database, and through the API."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from pytest_django.live_server_helper import LiveServer
+
+from destinations.api import tokens
+from destinations.api.models import ApiToken
+from destinations.models import Connection, Destination, Lane
+from destinations.verify import local
+from destinations.verify.local import Local
+from destinations.verify.remote import Remote
+from destinations.verify.site import Away, Unusable
+from ingest import log
+from ingest.hashing import lane_of
+from ingest.models import Event, Source
+from ingest.statements import NewEvent
+
+NAME, SINK = "verify-0000000a", "http://127.0.0.1:9/verify-0000000a"
+
+
+def accept(source: Source, *message_ids: str) -> None:
+    log.append([NewEvent(source.pk, name, lane_of("u"), "u", "{}") for name in message_ids])
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_run_finds_its_events_in_the_database_and_leaves_nothing_behind() -> None:
+    other = Source.objects.create(name="verify-other", write_key="other")
+    accept(other, "m1")
+    site = Local()
+
+    key = site.set_up(NAME, SINK)
+    accept(Source.objects.get(write_key=key), "m1", "m2")
+
+    assert site.terms() == {
+        **dict.fromkeys(("delivered", "failed", "waiting", "aborted", "filtered", "skipped", "difference"), 0),
+        "accepted": 2,
+        "pending": 2,
+    }
+    assert Destination.objects.get().config == {"webhookUrl": SINK, "webhookMethod": "POST"}
+    for _ in range(2):  # again does no harm
+        site.clean_up()
+    assert list(Source.objects.values_list("name", flat=True)) == ["verify-other"]
+    assert not Destination.objects.exists()
+    assert not Connection.objects.exists()
+    assert not Lane.objects.exists()
+    assert list(Event.objects.values_list("source_id", "message_id")) == [(other.pk, "m1")]
+
+
+@pytest.mark.usefixtures("committed")
+def test_what_a_killed_run_has_left_is_removed_and_nothing_else() -> None:
+    Source.objects.create(name="verify-mine", write_key="mine")
+    Local().set_up(NAME, SINK)
+
+    assert local.clean_leftovers() == [NAME]
+    assert list(Source.objects.values_list("name", flat=True)) == ["verify-mine"]
+    assert not Destination.objects.exists()
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_sink_that_workers_would_refuse_is_told_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.ENV, "EGRESS_ALLOW", [])
+
+    with pytest.raises(Unusable, match=r"may not be at 127\.0\.0\.1, where the sink is: add it to EGRESS_ALLOW"):
+        Local().set_up(NAME, SINK)
+    assert not Source.objects.exists()
+
+
+@pytest.mark.usefixtures("committed")
+def test_rows_that_somebody_removed_are_away() -> None:
+    site = Local()
+    site.set_up(NAME, SINK)
+    site.clean_up()
+
+    with pytest.raises(Away, match="what the run made is gone"):
+        site.terms()
+
+
+def _token(*scopes: str) -> str:
+    return tokens.create("verify", scopes, "ada", None)[1]
+
+
+@pytest.fixture
+def server(committed: None, live_server: LiveServer) -> str:
+    return str(live_server.url)
+
+
+def test_through_the_api_what_was_made_is_switched_off(server: str) -> None:
+    scopes = ApiToken.Scope
+    site = Remote([server], _token(scopes.READ, scopes.SOURCES_WRITE, scopes.DESTINATIONS_WRITE))
+
+    key = site.set_up(NAME, SINK)
+    accept(Source.objects.get(write_key=key), "m1")
+
+    assert {name: value for name, value in site.terms().items() if value} == {"accepted": 1, "pending": 1}
+    assert site.trouble() == []
+    for _ in range(2):
+        site.clean_up()
+    made: list[Any] = [Source.objects.get(), Destination.objects.get(), Connection.objects.get()]
+    assert [row.enabled for row in made] == [False, False, False]
+
+
+def test_a_token_that_may_not_is_told(server: str) -> None:
+    with pytest.raises(Unusable, match="POST /api/v1/sources was answered 403"):
+        Remote([server], _token(ApiToken.Scope.READ)).set_up(NAME, SINK)
+
+
+def test_an_api_that_does_not_answer_is_away() -> None:
+    with pytest.raises(Away, match="does not answer"):
+        Remote(["http://127.0.0.1:9"], "rp_x").terms()
