@@ -105,6 +105,16 @@ class ModeMachine(RuleBasedStateMachine):
         self.passes(seconds)
         self.look()
 
+    @precondition(lambda self: (self.mode, self.actor) == ("degraded", modes.RECOVERY))
+    @rule()
+    def is_quiet(self) -> None:
+        self.time_passes(QUIET + 5)
+
+    @precondition(lambda self: self.probation_until > self.clock)
+    @rule()
+    def relapses(self) -> None:
+        self.dies_and_comes_back(NODES[1])
+
     # The product's part, and the model's
 
     def passes(self, seconds: float) -> None:
@@ -184,6 +194,6 @@ def test_the_mode_follows_from_what_crashed_and_what_operators_said() -> None:
         run_machine(
             ModeMachine,
             settings=settings(
-                max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )
