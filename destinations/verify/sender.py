@@ -25,6 +25,7 @@ from destinations.verify.traffic import Numbered, Traffic, body
 from rudderproj.http import Answer, HttpClient
 
 ANYWHERE = ["0.0.0.0/0", "::/0"]
+PUT_OFF = frozenset({408, 425, 429})  # and 5xx
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 5.0  # before a try again, when the answer does not say
 
 
@@ -67,16 +68,15 @@ class Sender:
             ("content-type", "application/json"),
         ]
         self._random = Random(f"{task.load.seed}/{task.part}/waits")  # noqa: S311 - repeatable, not secret
+        self._slots = asyncio.Semaphore(-(-task.load.connections // task.load.parts))
         self._freed = asyncio.Event()
         self._given_up = asyncio.Event()
 
     async def run(self) -> None:
         """Send all of it; returns when every request is answered for good, or given up."""
-        slots = asyncio.Semaphore(-(-self._load.connections // self._load.parts))
         async with asyncio.TaskGroup() as requests:
             async for events in self._due():
-                await slots.acquire()
-                requests.create_task(self._deliver(events)).add_done_callback(lambda _: slots.release())
+                requests.create_task(self._deliver(events)).add_done_callback(lambda _: self._slots.release())
         await self._client.close()
         self._ledger.close()
 
@@ -86,7 +86,7 @@ class Sender:
         self._freed.set()
 
     async def _due(self) -> AsyncIterator[list[Numbered]]:
-        """The events of each request, when it is due: what was late goes out as soon as it can."""
+        """The events of each request, when it is due and a slot is free: what was late goes out as soon as it can."""
         started, sent = time.monotonic(), 0
         ends_at = started + self._load.seconds if self._load.seconds is not None else float("inf")
         rate = self._load.rate * self._traffic.share
@@ -94,6 +94,7 @@ class Sender:
         while left is None or sent < left:
             due_at = started + sent / rate if rate else time.monotonic()
             await self._pause(min(due_at, ends_at) - time.monotonic())
+            await self._slots.acquire()
             if self._given_up.is_set() or time.monotonic() >= ends_at:
                 return
             events = self._traffic.take(None if left is None else left - sent)
@@ -101,6 +102,7 @@ class Sender:
                 sent += len(events)
                 yield events
             else:
+                self._slots.release()
                 await self._freed.wait()
                 self._freed.clear()
 
@@ -131,23 +133,30 @@ class Sender:
         """Note what came of a try; whether it was for good."""
         if answer.status is None:
             self._ledger.note(Kind.UNANSWERED, events=events, error=answer.error)
-        elif answer.status in (408, 425, 429) or answer.status >= 500:
+            return False
+        if answer.status in PUT_OFF or answer.status >= 500:
             self._ledger.note(Kind.PUT_OFF, events=events, status=answer.status, retry_after=answer.retry_after)
-        elif answer.status != 200:
-            self._ledger.note(Kind.REFUSED, events=events, status=answer.status, reason=answer.body[:200])
-        else:
+            return False
+        if answer.status == 200:
             self._acknowledged(events, answer.body)
-        return answer.status is not None and not (answer.status in (408, 425, 429) or answer.status >= 500)
+        else:
+            self._ledger.note(Kind.REFUSED, events=events, status=answer.status, reason=answer.body[:200])
+        return True
 
     def _acknowledged(self, events: list[Numbered], text: str) -> None:
         """Answered 200; a batch may name events that were not taken."""
-        refused = set()
-        if text.startswith("{"):
-            refused = {entry["index"] for entry in json.loads(text)["rejected"]}
-            self._ledger.note(
-                Kind.REFUSED, events=[events[index] for index in sorted(refused)], status=200, reason=text[:200]
-            )
-        self._ledger.note(Kind.ACCEPTED, events=[e for index, e in enumerate(events) if index not in refused])
+        if not text.startswith("{"):
+            self._ledger.note(Kind.ACCEPTED, events=events)
+            return
+        try:
+            refused = {int(entry["index"]) for entry in json.loads(text)["rejected"]}
+        except (ValueError, KeyError, TypeError):  # cut off, or not from us
+            self._ledger.note(Kind.UNKNOWN, events=events)
+            return
+        taken = [event for index, event in enumerate(events) if index not in refused]
+        left = [event for index, event in enumerate(events) if index in refused]
+        self._ledger.note(Kind.REFUSED, events=left, status=200, reason=text[:200])
+        self._ledger.note(Kind.ACCEPTED, events=taken)
 
     def _wait_seconds(self, attempt: int, retry_after: str | None) -> float:
         most = self._load.wait_most_seconds

@@ -47,7 +47,8 @@ class Traffic:
         self._weights = list(accumulate((user + 1) ** -load.zipf for user in self._users))
         self._next = dict.fromkeys(self._users, 0)
         self._busy: set[int] = set()
-        self._noise = base64.b64encode(self._random.randbytes(_NOISE)).decode()
+        self._texts = Random(f"{load.seed}/{part}/texts")  # noqa: S311 - of its own: drawn at other moments
+        self._noise = base64.b64encode(self._texts.randbytes(_NOISE)).decode()
 
     @property
     def share(self) -> float:
@@ -70,8 +71,8 @@ class Traffic:
 
     def event(self, event: Numbered) -> dict[str, object]:
         """As an SDK sends it."""
-        size = self._load.payload.draw(self._random)
-        start = self._random.randrange(_NOISE)
+        size = self._load.payload.draw(self._texts)
+        start = self._texts.randrange(_NOISE)
         text = (self._noise[start:] + self._noise * (size // _NOISE + 1))[:size]
         return {
             "type": "track",

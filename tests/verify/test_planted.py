@@ -119,9 +119,7 @@ def scene(services: Services, webs: list[Stack], tmp_path: Path) -> Iterator[Sce
 
 def ended(verify: Verify) -> Ended:
     try:
-        found = verify.end()
-        print(found.report, found.errors, flush=True)
-        return found
+        return verify.end()
     finally:
         verify.kill()
 
