@@ -64,6 +64,16 @@ class SourceCache:
             raise ConfigUnavailable("cannot tell whether the write key exists")
         return found or self._valid(write_key)
 
+    def read_ahead(self) -> None:
+        """Read in a thread of its own, so that a database that goes away before the first request takes no SDK's
+        configuration with it.
+        """
+        threading.Thread(target=self._read_once, name="sources", daemon=True).start()
+
+    def _read_once(self) -> None:
+        self._refresh()
+        connection.close()
+
     def clear(self) -> None:
         """Forget everything (tests)."""
         with self._lock:

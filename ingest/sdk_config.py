@@ -9,6 +9,9 @@ from typing import Any
 
 from ingest.config import SourceInfo
 
+# Segment's web SDK drops an event after ten tries, and each page loaded in an outage is one. The most that it takes:
+SEGMENT_RETRIES = 100
+
 
 def for_rudderstack(source: SourceInfo, write_key: str, workspace: str) -> dict[str, Any]:
     """The answer of `/sourceConfig`: every field that one of RudderStack's SDKs wants; others do not mind it.
@@ -31,7 +34,11 @@ def for_rudderstack(source: SourceInfo, write_key: str, workspace: str) -> dict[
 
 def for_segment(write_key: str) -> dict[str, Any]:
     """The answer of Segment's settings: nothing but our own integration, and no metrics about the SDK itself."""
-    return {"integrations": {"Segment.io": {"apiKey": write_key}}, "metrics": {"sampleRate": 0}}
+    delivery = {"backoffConfig": {"maxRetryCount": SEGMENT_RETRIES}}
+    return {
+        "integrations": {"Segment.io": {"apiKey": write_key, "httpConfig": delivery}},
+        "metrics": {"sampleRate": 0},
+    }
 
 
 def _time(value: datetime) -> str:

@@ -23,7 +23,9 @@ class ConfigView(IngestView):
 
     def get(self, request: Request) -> HttpResponse:
         source, key = auth.asking(request)
-        return _kept(sdk_config.for_rudderstack(source, key, settings.ENV["INSTANCE_ID"]))
+        config = sdk_config.for_rudderstack(source, key, settings.ENV["INSTANCE_ID"])
+        # The word that all is over is kept by nobody: taken back, it is forgotten at once.
+        return _answer(config, "no-store") if source.is_retired else _kept(config)
 
 
 class SegmentSettingsView(IngestView):
@@ -40,8 +42,9 @@ class SegmentSettingsView(IngestView):
 
 def _kept(value: object) -> HttpResponse:
     """An answer that the asking browser keeps, and nobody on the way."""
-    headers = {
-        "Cache-Control": f"private, max-age={settings.ENV['SDK_CONFIG_SECONDS']:.0f}",
-        "Vary": "Authorization",
-    }
+    return _answer(value, f"private, max-age={settings.ENV['SDK_CONFIG_SECONDS']:.0f}")
+
+
+def _answer(value: object, keeping: str) -> HttpResponse:
+    headers = {"Cache-Control": keeping, "Vary": "Authorization"}
     return HttpResponse(orjson.dumps(value), content_type="application/json; charset=utf-8", headers=headers)

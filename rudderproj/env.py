@@ -106,10 +106,10 @@ VARIABLES = (
     Variable("INGEST_COMMIT_TIMEOUT_SECONDS", "5", v.seconds, "longest wait for a commit before the answer is 503"),
     Variable(
         "SDK_CONFIG_SECONDS",
-        "3600",
+        "86400",
         v.seconds,
         "how long a browser keeps its SDK's configuration: as long, a page loaded during an outage still begins to "
-        "track, and a retired source is not noticed",
+        "track, and a source that was retired meanwhile is not noticed",
     ),
     Variable(
         "FORWARD_AUTOSCALE", "8,1", v.autoscale, "largest and smallest number of forwarding processes of a worker"

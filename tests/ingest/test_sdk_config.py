@@ -50,10 +50,10 @@ def test_the_key_may_be_in_the_query_alone(source: Source) -> None:
     assert json.loads(get(KOTLIN, None).content)["source"]["writeKey"] == "WK"
 
 
-def test_segments_settings_name_our_integration_and_want_no_metrics(source: Source) -> None:
+def test_segments_settings_name_our_integration_want_no_metrics_and_raise_the_number_of_retries(source: Source) -> None:
     response = get(SEGMENT, None)
     assert json.loads(response.content) == {
-        "integrations": {"Segment.io": {"apiKey": "WK"}},
+        "integrations": {"Segment.io": {"apiKey": "WK", "httpConfig": {"backoffConfig": {"maxRetryCount": 100}}}},
         "metrics": {"sampleRate": 0},
     }
     assert response["Access-Control-Allow-Origin"] == "*"
@@ -62,7 +62,7 @@ def test_segments_settings_name_our_integration_and_want_no_metrics(source: Sour
 @pytest.mark.parametrize("path", [WEB, SEGMENT])
 def test_a_browser_keeps_the_answer_and_nobody_on_the_way_does(source: Source, path: str) -> None:
     response = get(path)
-    assert response["Cache-Control"] == "private, max-age=3600"
+    assert response["Cache-Control"] == "private, max-age=86400"
     assert response["Vary"] == "Authorization"
     assert response["Access-Control-Allow-Origin"] == "*"
 
@@ -81,6 +81,7 @@ def test_a_retired_source_refuses_events_and_says_so_until_it_is_taken_back(post
     refused = post("/v1/track", {"userId": "u"})
     assert (refused.status_code, refused.content) == (404, b"source is disabled")
     assert config()["enabled"] is False
+    assert get(WEB)["Cache-Control"] == "no-store"
     assert retiring.restore(source.pk, "ada")
     sources.clear()
     assert config()["enabled"] is True
