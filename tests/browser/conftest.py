@@ -1,15 +1,18 @@
 """Fixtures: a browser, the whole product, and a page that is logged in and fails its test for what went wrong in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium, product, sink
+from tests.browser import chromium, product, shop, sink, world
 from tests.browser.product import PASSWORD, USER, Product
 from tests.browser.sink import Sink
+from tests.browser.visitor import Visitor
+from tests.browser.world import World
+from tests.sdk import npm
 
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
@@ -46,6 +49,29 @@ def taking() -> Iterator[Sink]:
     """A destination to send to."""
     with sink.listening() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def shop_world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The product, and pages of another origin with the official web SDKs."""
+    for folder in (shop.RUDDERSTACK, shop.SEGMENT):
+        npm.installed(folder)
+    with world.running(tmp_path_factory.mktemp("shop")) as found:
+        yield found
+
+
+@pytest.fixture
+def visitor(browser: Browser, shop_world: World) -> Iterator[Callable[..., Visitor]]:
+    """Visitors of the shop: what this returns is called with the name of an SDK, and more that Visitor takes."""
+    found: list[Visitor] = []
+
+    def make(sdk: str, **more: Any) -> Visitor:
+        found.append(Visitor(browser, shop_world, sdk, **more))
+        return found[-1]
+
+    yield make
+    for one in found:
+        one.context.close()
 
 
 @pytest.fixture
