@@ -9,7 +9,8 @@ from tests.docs.pages import ROOT
 PAGE = ROOT / "docs/reference/sdk-answers.md"
 ROW = re.compile(r"^\| `([^`]+)` \| (\S+) \| `([^`]+)` \| run", re.MULTILINE)
 SDK = re.compile(r"(rudder-sdk|segment-analytics)-python|@(rudderstack|segment)/(analytics-.+|rudder-sdk-node)")
-LIBRARIES = {"@segment/analytics-core", "@segment/analytics-generic-utils"}  # parts of the others
+# Parts of the others.
+LIBRARIES = {f"@segment/analytics-{part}" for part in ("core", "generic-utils", "page-tools")}
 
 
 def pinned(path: Path) -> dict[str, str]:
@@ -26,5 +27,10 @@ def test_the_versions_called_tested_are_those_that_the_tests_install() -> None:
     told = set(ROW.findall(PAGE.read_text()))
     files = {path for _, _, path in told}
 
-    assert files >= {"requirements-dev.txt", "tests/sdk/node/package-lock.json"}
+    assert files == {
+        "requirements-dev.txt",
+        "tests/sdk/node/package-lock.json",
+        "destinations/demo/sdk/package-lock.json",
+        "tests/browser/sdk/package-lock.json",
+    }
     assert told == {(name, version, path) for path in files for name, version in pinned(ROOT / path).items()}
