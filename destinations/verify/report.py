@@ -69,8 +69,10 @@ class Report:
         for name in ("lost", "out_of_order", "unexpected", "difference"):
             if getattr(self, name):
                 found.append(f"{name.replace('_', ' ')}: {getattr(self, name)}")
-        if self.difference is None:
+        if self.database is None:
             found.append("the database could not be asked where the events are")
+        elif not self.accepted <= self.database["accepted"] <= self.accepted + self.unknown:
+            found.append(f"acknowledged: {self.accepted}, in the log: {self.database['accepted']}")
         if duplicates_most is not None and self.duplicates > duplicates_most:
             found.append(f"duplicates: {self.duplicates}, allowed are {duplicates_most}")
         return found

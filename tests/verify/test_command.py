@@ -59,7 +59,8 @@ def _report(**fields: Any) -> Report:
         ),
         0,
     )
-    whole = {"run": "verify-1", "latency_ms": {}, "longest_gap_seconds": 0.0, "database": None, "seconds": 1.0}
+    whole = {"run": "verify-1", "latency_ms": {}, "longest_gap_seconds": 0.0, "seconds": 1.0}
+    whole["database"] = {"accepted": 10}
     return Report(**{**counts, **whole, "ledger": None, "accepted": 10, "delivered": 10, **fields})
 
 
@@ -76,8 +77,17 @@ def test_duplicates_are_a_fault_beyond_what_is_allowed() -> None:
 
 
 def test_a_run_that_proved_nothing_fails() -> None:
-    assert _report(accepted=0, delivered=0).faults() == ["nothing was accepted"]
-    assert _report(difference=None).faults() == ["the database could not be asked where the events are"]
+    nothing = _report(accepted=0, delivered=0, database={"accepted": 0})
+    assert nothing.faults() == ["nothing was accepted"]
+    not_asked = _report(difference=None, database=None)
+    assert not_asked.faults() == ["the database could not be asked where the events are"]
+
+
+@pytest.mark.parametrize("stored", [9, 13])
+def test_a_log_that_holds_fewer_or_more_than_was_acknowledged_is_a_fault(stored: int) -> None:
+    assert _report(unknown=2, database={"accepted": 12}).faults() == []
+    found = _report(unknown=2, database={"accepted": stored}).faults()
+    assert found == [f"acknowledged: 10, in the log: {stored}"]
 
 
 def test_unknown_and_refused_and_turned_away_are_no_faults() -> None:

@@ -1,6 +1,8 @@
 """The sink's answers, and what the ledger says of them."""
 
+import asyncio
 import http.client
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from destinations.oracle.script import HANG, OK, RESET, Reply
 from destinations.verify import answers, ledger, sink
 from destinations.verify.answers import Answers
+from destinations.verify.server import Exchange
 from tests.e2e.http import ask
 
 PATH = "/verify-1"
@@ -89,6 +92,21 @@ def test_what_is_not_sent_to_its_path_is_no_arrival(port: int, book: Path) -> No
 def test_what_is_no_event_arrives_without_a_name(port: int, book: Path) -> None:
     assert ask(port, "POST", PATH, b"no").status == 200
     assert [record["message_id"] for record in ledger.read(book)] == [""]
+
+
+def test_a_request_is_not_read_before_the_one_before_it_is_answered() -> None:
+    replies = iter([Reply(200, delay_seconds=0.1), Reply(503)])
+
+    async def both() -> bytes:
+        server = await asyncio.get_running_loop().create_server(lambda: Exchange(lambda _: next(replies)), "127.0.0.1")
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n" * 2)
+        found = await reader.readuntil(b"\r\n\r\n") + await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        server.close()
+        return found
+
+    assert re.findall(rb"HTTP/1.1 (\d+)", asyncio.run(both())) == [b"200", b"503"]
 
 
 def test_many_requests_on_one_connection_are_answered_in_turn(port: int) -> None:

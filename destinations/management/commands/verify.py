@@ -58,7 +58,6 @@ class Command(BaseCommand):
 
             def watch(account: Account) -> None:
                 bar.total = max(bar.total or 0, account.accepted)
-                bar.update(account.delivered - bar.n)
                 bar.set_postfix(
                     waiting=account.waiting,
                     again=account.put_off + account.unanswered,
@@ -66,6 +65,8 @@ class Command(BaseCommand):
                     out_of_order=account.out_of_order,
                     refresh=False,
                 )
+                bar.update(account.delivered - bar.n)
+                bar.refresh()  # also while nothing arrives: then the rest is what a person wants to see
 
             return verify(chosen, site, watch)
 
