@@ -16,10 +16,12 @@ from rudderproj import db
 
 STATEMENT_SECONDS = 10.0
 
-# Once a second in the whole deployment, however many beats and workers ask.
+# Once a second in the whole deployment, however many beats and workers ask. A turn in the future is no turn: the
+# database's clock was put back, and waiting for it would leave lost rings lost for as long.
 _TURN = """
 INSERT INTO destinations_sweep (id, ran_at) VALUES (1, now())
-ON CONFLICT (id) DO UPDATE SET ran_at = now() WHERE destinations_sweep.ran_at < now() - interval '0.9 second'
+ON CONFLICT (id) DO UPDATE SET ran_at = now()
+WHERE destinations_sweep.ran_at NOT BETWEEN now() - interval '0.9 second' AND now()
 RETURNING id
 """
 

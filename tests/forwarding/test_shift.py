@@ -18,14 +18,7 @@ from rudderproj.celery import FORWARD_QUEUE, app
 from tests.forwarding.workers import LIMITS, eventually, limits
 from tests.forwarding.world import World, make_world
 
-
-@pytest.fixture(autouse=True)
-def broker(committed: None) -> Iterator[Redis]:
-    client = Redis.from_url(app.conf.broker_url)
-    client.flushdb()
-    yield client
-    client.flushdb()
-    client.close()
+pytestmark = pytest.mark.usefixtures("broker")
 
 
 @contextmanager

@@ -1,11 +1,14 @@
-"""Workers whose clock is wrong: retries keep to the database's clock."""
+"""Clocks that are wrong: retries keep to the database's, and one that is put back stops nothing."""
 
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from redis import Redis
 
 from destinations import limits as clocks
 from destinations.retry import RetryPolicy
+from destinations.sweep import sweep
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World
 
@@ -28,3 +31,11 @@ def test_a_worker_whose_clock_is_wrong_neither_hammers_nor_forgets(
         assert abs(row.first_failed_at - right()) < timedelta(minutes=5)
         assert timedelta(0) <= row.next_attempt_at - row.first_failed_at <= timedelta(hours=1)
     assert world.balance()["difference"] == 0
+
+
+def test_a_clock_that_was_put_back_does_not_stop_the_sweep(world: World, broker: Redis) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO destinations_sweep (id, ran_at) VALUES (1, now() + interval '1 hour')")
+    world.append("u", "u0")
+
+    assert [sweep(), sweep()] == [1, 0]
