@@ -41,13 +41,13 @@ class Ledger:
         return None if first is None else first - moment
 
     def backlog_after(self, moment: float) -> float | None:
-        """Seconds from then until no event was owed for over LATE_SECONDS; None if that never came.
+        """Seconds from then until for LATE_SECONDS no event was owed for longer than that; None if that never came.
 
         A backlog of a second cannot be told from none: that is the least there is.
         """
         end = moment + LATE_SECONDS
         for began, ended in sorted(self._late()):
-            if began > end:
+            if began > end + LATE_SECONDS:
                 break
             end = max(end, ended)
         return None if math.isinf(end) else end - moment

@@ -3,9 +3,19 @@
 from collections.abc import Sequence
 
 from drills.drill import Drill
-from drills.faults import broker, configuration, database, destinations, processes
+from drills.faults import (
+    broker,
+    clock,
+    configuration,
+    database,
+    destinations,
+    disks,
+    failover,
+    machines,
+    processes,
+)
 
-FAMILIES = (processes, broker, database, configuration, destinations)
+FAMILIES = (processes, broker, database, configuration, destinations, failover, disks, clock, machines)
 DRILLS: Sequence[Drill] = tuple(drill for family in FAMILIES for drill in family.DRILLS)
 
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 # Drills kill more than recovery stands by, and are about everything else; one is about recovery, and sets its own.
 DEFAULTS = {"RECOVERY_CRASH_THRESHOLD": "100000", "FORWARD_AUTOSCALE": "4,1", "EGRESS_ALLOW": "127.0.0.0/8,::1/128"}
-OTHERS = ("DATABASE_URL", "CELERY_BROKER_URL", "DATA_DIR", "SECRET_KEY", "SECRETS_KEYS", "NODE_ID", "INBOX_ENABLED")
+LEFT_OUT = ("DATABASE_URL", "CELERY_BROKER_URL", "DATA_DIR", "SECRET_KEY", "SECRETS_KEYS", "NODE_ID", "INBOX_ENABLED")
 
 
 class NotSo(Exception):
@@ -53,7 +53,7 @@ class Stack:
         self.folder, self.host = folder, host or "127.0.0.1"
         self._prefix = list(prefix)
         self.web_port, flower_port = free_ports(2)
-        kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
+        kept = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
         ports = {"WEB_PORT": str(self.web_port), "FLOWER_PORT": str(flower_port)}
         self.environ = kept | DEFAULTS | {"DATA_DIR": str(folder)} | ports | dict(environ)
         self.verify_options: tuple[str, ...] = ()  # how verify has to be run against it
@@ -161,9 +161,11 @@ class Stack:
         return [*self._prefix, sys.executable, "manage.py", *arguments]
 
     def manage(self, *arguments: str) -> str:
-        """Run a management command; its standard output. Raises CalledProcessError."""
+        """Run a management command; its standard output. Raises NotSo with what it said instead."""
         command = self.manage_command(*arguments)
-        done = subprocess.run(command, cwd=ROOT, env=self.environ, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, cwd=ROOT, env=self.environ, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise NotSo(f"manage.py {arguments[0]}: {done.stderr.strip()[-300:]}")
         return done.stdout
 
     def apply(self, **document: Any) -> None:

@@ -40,7 +40,7 @@ def test_a_second_arrival_changes_nothing() -> None:
     assert ledger(accepted(11, 1), arrived(12, 1), arrived(19, 1)).first_delivery_after(10) == 2
 
 
-def test_the_backlog_is_over_when_nothing_is_owed_for_over_a_second() -> None:
+def test_the_backlog_is_over_when_for_a_second_nothing_has_been_owed_for_longer() -> None:
     found = ledger(accepted(9.5, 1), accepted(12, 2), accepted(20, 3), arrived(13.5, 1), arrived(15, 2), arrived(22, 3))
 
     assert found.backlog_after(10) == 5  # the third was late too, after everything had been well

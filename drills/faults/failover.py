@@ -1,0 +1,98 @@
+"""A primary with a synchronous standby: the primary is killed, the standby promoted, clients follow by a URL of both.
+
+What only the primary had was never answered 200: a commit that no standby confirmed, waited for or cancelled, is not.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+import psycopg2
+
+from drills.cluster import Server, serving
+from drills.drill import FAILED_OVER, Drill
+from drills.load import Plan
+from drills.scene import Scene
+from drills.stack import Stack, eventually
+
+REPLICATION = "host replication all 127.0.0.1/32 scram-sha-256\n"
+LAG_SECONDS = 7.0  # longer than a client's request waits for its commit
+_SYNCHRONOUS = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
+_CANCEL = """
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'rudderproj event log' AND wait_event = 'SyncRep'
+"""
+
+
+class FollowedStack(Stack):
+    """A stack whose database is two servers."""
+
+    primary: Server
+    standby: Server
+
+
+@contextlib.contextmanager
+def followed(folder: Path) -> Iterator[Stack]:
+    """Both servers, and a stack that knows both."""
+    with serving(folder.with_name("database"), access=REPLICATION) as primary:
+        standby = primary.follow("standby")
+        try:
+            primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            primary.ask("SELECT pg_reload_conf()")
+            eventually(lambda: primary.ask(_SYNCHRONOUS), "a synchronous standby")
+            both = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+            url = primary.made.url().replace(f"127.0.0.1:{primary.port}", both)
+            stack = FollowedStack(folder, {"DATABASE_URL": url})
+            stack.primary, stack.standby = primary, standby
+            try:
+                stack.start()
+                yield stack
+            finally:
+                stack.stop()
+        finally:
+            standby.stop()
+
+
+def fail_over(scene: Scene) -> None:
+    """The standby falls behind, commits wait for it and are cancelled; then the primary dies, and it takes over."""
+    stack = scene.stack
+    if not isinstance(stack, FollowedStack):
+        raise TypeError("this drill needs its own stage")
+    with _behind(stack.standby):
+        for _ in range(int(LAG_SECONDS)):
+            scene.pause(1.0)
+            with contextlib.suppress(psycopg2.Error):
+                stack.primary.ask(_CANCEL)
+        stack.primary.kill()
+    stack.standby.ask("SELECT pg_promote()")
+    scene.recovering(repeats=1)
+
+
+@contextlib.contextmanager
+def _behind(server: Server) -> Iterator[None]:
+    """Every process of the server stands still until the end of the block."""
+    if server.process is None:
+        raise TypeError("it does not run")
+    postmaster = psutil.Process(server.process.pid)
+    stopped = [postmaster, *postmaster.children(recursive=True)]
+    for process in stopped:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in stopped:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+DRILLS: Sequence[Drill] = (
+    Drill(
+        "db-failover",
+        "the primary killed, its synchronous standby promoted",
+        fail_over,
+        target=FAILED_OVER,
+        plan=Plan(seconds=45),
+        stage=followed,
+    ),
+)
