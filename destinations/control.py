@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from alerts import modes
 from destinations.breaker import Streak
 from destinations.replay.selection import Running
-from destinations.selection import Wanted
+from destinations.selection import Gap, Wanted
 from destinations.skip import Skip
 from rudderproj import secrets
 
@@ -25,7 +25,7 @@ SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.r
     coalesce(nullif(%(forced)s, ''), (SELECT mode FROM alerts_mode)) AS mode, clock_timestamp() AS read_at,
     (SELECT count(*) FROM destinations_claim WHERE destination_id = d.id) AS claims,
     coalesce((SELECT jsonb_object_agg(c.id, jsonb_build_object('active', c.enabled AND d.enabled, 'gaps', coalesce(
-        (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid)) FROM destinations_gap g
+        (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid, g.snapshot)) FROM destinations_gap g
          WHERE g.connection_id = c.id), '[]')))
         FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections,
     coalesce((SELECT jsonb_object_agg(r.id, jsonb_build_array(r.origin, r.event, r.rate,
@@ -101,7 +101,9 @@ class Control:
     def wanted(self, names: frozenset[str]) -> dict[int, Wanted]:
         """What each connection asks for, by connection id."""
         return {
-            int(connection_id): Wanted(value["active"], [(a, b) for a, b in value["gaps"]], self.event_filter, names)
+            int(connection_id): Wanted(
+                value["active"], [Gap.stored(*gap) for gap in value["gaps"]], self.event_filter, names
+            )
             for connection_id, value in self.connections.items()
         }
 

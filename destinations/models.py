@@ -135,11 +135,15 @@ class Connection(models.Model):
 
 
 class Gap(models.Model):
-    """A range of xids, [from_xid, to_xid), for which a connection was switched off. Kept by triggers."""
+    """A range of xids, [from_xid, to_xid), for which a connection was switched off or not there. Kept by triggers.
+
+    Beyond its end it covers what its snapshot sees: that was accepted before the end, too.
+    """
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE)
     from_xid = models.BigIntegerField()
     to_xid = models.BigIntegerField(null=True)  # still open
+    snapshot = models.TextField(null=True)  # of the end
 
     class Meta:
         constraints = [

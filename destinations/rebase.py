@@ -16,7 +16,8 @@ _AHEAD = """
 SELECT greatest(
     (SELECT max(through_xid) FROM ingest_tally),
     (SELECT max(xid) FROM destinations_lane),
-    (SELECT max(greatest(from_xid, to_xid)) FROM destinations_gap),
+    (SELECT max(greatest(from_xid, to_xid, pg_snapshot_xmax(snapshot::pg_snapshot)::text::bigint))
+        FROM destinations_gap),
     (SELECT max(pg_snapshot_xmax(snapshot::pg_snapshot)::text::bigint) FROM destinations_destinationaction),
     (SELECT max(newest.xid) FROM ingest_source s CROSS JOIN generate_series(0, 63) hash CROSS JOIN LATERAL (
         SELECT e.xid FROM ingest_event e WHERE e.source_id = s.id AND e.lane = hash

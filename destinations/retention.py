@@ -45,7 +45,8 @@ _COUNT = f"""
 SELECT count(*) FILTER (WHERE NOT off), count(*) FILTER (WHERE off) FROM (
     SELECT l.replay = 0 AND EXISTS (
         SELECT FROM destinations_gap g WHERE g.connection_id = %(connection_id)s AND g.from_xid <= e.xid
-          AND (g.to_xid IS NULL OR e.xid < g.to_xid)) AS off
+          AND (g.to_xid IS NULL OR e.xid < g.to_xid
+            OR pg_visible_in_snapshot(e.xid::text::xid8, g.snapshot::pg_snapshot))) AS off
     FROM ingest_event e JOIN destinations_lane l ON l.id = %(id)s
     WHERE e.source_id = %(source_id)s AND e.lane = %(number)s AND e.day BETWEEN %(day)s - 1 AND %(through)s + 1
       AND {needed.AHEAD} AND (e.xid, e.position) <= (%(to_xid)s, %(to_position)s)

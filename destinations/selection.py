@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from destinations.snapshot import Snapshot
 from ingest import tombstone
 
 OFF = "disabled"
@@ -16,18 +17,38 @@ FORGOTTEN = tombstone.TYPE
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """When a connection was off, or not there: [from_xid, to_xid), None while it is open, and what its end saw."""
+
+    from_xid: int
+    to_xid: int | None
+    end: Snapshot | None = None
+
+    @classmethod
+    def stored(cls, from_xid: int, to_xid: int | None, snapshot: str | None) -> "Gap":
+        """As the database keeps it."""
+        return cls(from_xid, to_xid, Snapshot.of(snapshot) if snapshot else None)
+
+    def covers(self, xid: int) -> bool:
+        """Whether an event was accepted in it: before the end in order, or in time."""
+        if xid < self.from_xid:
+            return False
+        return self.to_xid is None or xid < self.to_xid or (self.end is not None and self.end.covers(xid))
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a connection asks for, as read for one link."""
 
     active: bool  # connection and destination are enabled
-    gaps: Sequence[tuple[int, int | None]]  # [from_xid, to_xid) in which it was switched off; None: still open
+    gaps: Sequence[Gap]
     event_filter: Mapping[str, Any]  # {"allow": [names]} or {"deny": [names]}
     names: frozenset[str]  # what `integrations` may call this destination, lower case
 
 
-def in_gap(xid: int, gaps: Sequence[tuple[int, int | None]]) -> bool:
-    """Whether the connection was switched off when the event was accepted."""
-    return any(start <= xid and (end is None or xid < end) for start, end in gaps)
+def in_gap(xid: int, gaps: Sequence[Gap]) -> bool:
+    """Whether the connection was switched off, or not there yet, when the event was accepted."""
+    return any(gap.covers(xid) for gap in gaps)
 
 
 def unwanted(event: Mapping[str, Any], xid: int, wanted: Wanted) -> str | None:

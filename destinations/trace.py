@@ -18,7 +18,7 @@ from alerts import modes
 from destinations import actions, registry
 from destinations.fate import Evidence, Fate, Replayed, Row, Try, fate_of
 from destinations.models import Delivery, Lane
-from destinations.selection import Wanted
+from destinations.selection import Gap, Wanted
 from ingest import history, lookup
 from ingest.models import RejectedEvent
 from rudderproj.db import SET_LOCAL_FROM_INDEXES
@@ -31,7 +31,7 @@ SELECT e.n, c.id, s.name, d.id, d.name, d.type, c.start_xid,
     (e.xid, e.position) <= (l.xid, l.position) OR l.beyond @> jsonb_build_array(jsonb_build_array(e.xid, e.position)),
     e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
     (SELECT mode FROM alerts_mode), h.state, h.breaker, l.filtered, c.enabled AND d.enabled, d.event_filter,
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid)), '[]') FROM destinations_gap g
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid, g.snapshot)), '[]') FROM destinations_gap g
      WHERE g.connection_id = c.id),
     r.id, r.state, r.reason, r.attempts, r.first_failed_at, r.next_attempt_at, r.updated_at, r.request, r.response,
     (SELECT coalesce(jsonb_agg(tried ORDER BY at), '[]') FROM (
@@ -179,7 +179,7 @@ def _evidence(columns: list[Any], event: Event) -> Evidence:
         breaker=breaker,
         filtered_so_far=_json(filtered),
         skipped_by=_skipped_by(skipping_lane, event) if row[0] is None else None,
-        wanted=Wanted(active, [(start, end) for start, end in _json(gaps)], _json(event_filter), names),
+        wanted=Wanted(active, [Gap.stored(*gap) for gap in _json(gaps)], _json(event_filter), names),
         row=_row(row) if row[0] is not None else None,
         replays=[_replayed(*each) for each in _json(columns[26])],
         tries=[Try(datetime.fromisoformat(at), *rest) for at, *rest in _json(tries)],

@@ -215,6 +215,43 @@ def test_what_was_accepted_before_a_switch_off_or_on_its_way_at_a_switch_on_stay
     assert world.balance()["filtered"] == 1
 
 
+def test_what_was_accepted_before_a_connection_was_made_is_not_for_it_however_old_a_transaction_is(
+    world: World, connect: Callable[..., Connection]
+) -> None:
+    older = connect(autocommit=False)
+    with older.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    store(connect(), world, "u", "before")
+    second = make_world(world.sink, "second", source=world.source)
+    store(connect(), world, "u", "after")
+    older.rollback()
+
+    with forwarding([second.destination]):
+        assert eventually(lambda: second.balance()["delivered"] + second.balance()["filtered"] == 2)
+    assert world.sink.ids() == ["after"]
+    assert second.balance()["difference"] == 0
+
+
+def test_what_was_accepted_while_switched_off_stays_so_however_old_a_transaction_is(
+    world: World, connect: Callable[..., Connection]
+) -> None:
+    older = connect(autocommit=False)
+    with older.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    world.connection.enabled = False
+    world.connection.save()
+    store(connect(), world, "u", "while off")
+    world.connection.enabled = True
+    world.connection.save()
+    store(connect(), world, "u", "after")
+    older.rollback()
+
+    with forwarding([world.destination]):
+        assert eventually(lambda: world.balance()["delivered"] + world.balance()["filtered"] == 2)
+    assert world.sink.ids() == ["after"]
+    assert world.balance()["difference"] == 0
+
+
 def test_links_among_interleaving_producers_deliver_everything_in_order(
     world: World, connect: Callable[..., Connection]
 ) -> None:

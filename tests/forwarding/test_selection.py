@@ -4,21 +4,28 @@ from typing import Any
 
 import pytest
 
-from destinations.selection import Wanted, unwanted
+from destinations.selection import Gap, Wanted, unwanted
 
 NAMES = frozenset({"hook", "webhook"})
 TRACK = {"type": "track", "event": "Bought"}
 
 
 def reason(event: dict[str, Any], xid: int = 5, gaps: Any = (), event_filter: Any = None) -> str | None:
-    return unwanted(event, xid, Wanted(True, gaps, event_filter or {}, NAMES))
+    return unwanted(event, xid, Wanted(True, [Gap.stored(*gap) for gap in gaps], event_filter or {}, NAMES))
 
 
 @pytest.mark.parametrize(
     ("xid", "expected"), [(9, None), (10, "disabled"), (19, "disabled"), (20, None), (29, None), (30, "disabled")]
 )
 def test_a_gap_includes_its_first_xid_and_excludes_its_last(xid: int, expected: str | None) -> None:
-    assert reason(TRACK, xid, [(10, 20), (30, None)]) == expected
+    assert reason(TRACK, xid, [(10, 20, None), (30, None, None)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("xid", "expected"), [(19, "disabled"), (21, "disabled"), (22, None), (23, "disabled"), (25, None)]
+)
+def test_a_gap_includes_what_had_been_committed_when_it_ended(xid: int, expected: str | None) -> None:
+    assert reason(TRACK, xid, [(10, 20, "20:25:20,22")]) == expected
 
 
 @pytest.mark.parametrize(
