@@ -24,7 +24,7 @@ billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
 FORWARD_QUEUE = "forward"
 ALERTS_QUEUE = "alerts"
 
-app = Celery("rudderproj", broker=settings.ENV["CELERY_BROKER_URL"])
+app = Celery("rudderproj", broker=settings.ENV["CELERY_BROKER_URL"], amqp="rudderproj.broker:Amqp")
 app.conf.update(
     task_default_queue=FORWARD_QUEUE,
     task_ignore_result=True,
