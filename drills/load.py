@@ -88,7 +88,7 @@ def flowing(stack: Stack, plan: Plan, folder: Path) -> Iterator[Load]:
     process = subprocess.Popen(
         stack.manage_command(*plan.arguments(path), *stack.verify_options),
         cwd=ROOT,
-        env=stack.environ,
+        env=stack.client_environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,

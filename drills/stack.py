@@ -23,7 +23,8 @@ from rudderproj.stack import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 ROLES = ("web", "forward", "alerts", "beat")
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0  # a machine may be busy with other things
+START_SECONDS = 300.0
 STOP_SECONDS = 200.0
 T = TypeVar("T")
 
@@ -56,6 +57,8 @@ class Stack:
         kept = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
         ports = {"WEB_PORT": str(self.web_port), "FLOWER_PORT": str(flower_port)}
         self.environ = kept | DEFAULTS | {"DATA_DIR": str(folder)} | ports | dict(environ)
+        # A client is on a machine of its own, with a clock of its own.
+        self.client_environ = {name: value for name, value in self.environ.items() if name != "LD_PRELOAD"}
         self.verify_options: tuple[str, ...] = ()  # how verify has to be run against it
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +73,7 @@ class Stack:
         )
         log.close()
         process = self._process
-        eventually(lambda: process.poll() is not None or self.is_ready(), "the start of the stack", 120)
+        eventually(lambda: process.poll() is not None or self.is_ready(), "the start of the stack", START_SECONDS)
         if process.poll() is not None:
             raise NotSo(f"the stack did not start: {self.said()}")
         eventually(lambda: set(ROLES) <= self.lives().keys(), "all processes of the stack")
@@ -157,8 +160,10 @@ class Stack:
             return connection.getresponse().status == 200
         return False
 
-    def manage_command(self, *arguments: str) -> list[str]:
-        return [*self._prefix, sys.executable, "manage.py", *arguments]
+    @staticmethod
+    def manage_command(*arguments: str) -> list[str]:
+        """Run where the drill is, wherever the stack is."""
+        return [sys.executable, "manage.py", *arguments]
 
     def manage(self, *arguments: str) -> str:
         """Run a management command; its standard output. Raises NotSo with what it said instead."""
