@@ -102,5 +102,5 @@ def flowing(stack: Stack, plan: Plan, folder: Path) -> Iterator[Load]:
         load.finish(plan.seconds + plan.patience + 120)
     finally:
         if process.poll() is None:
-            process.terminate()
-            process.wait(60)
+            process.kill()  # in order it would wait for a database that may be gone
+            process.wait()

@@ -73,7 +73,7 @@ def start(data: DataDir, programs: Sequence[Program], environ: dict[str, str]) -
     gate_path(data).unlink(missing_ok=True)
     conf = data.run / "supervisord.conf"
     write_private(conf, render(data, programs))
-    program = (sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(conf))
+    program = (sys.executable, "-m", f"{__package__}.supervisord", "-n", "-c", str(conf))
     process = subprocess.Popen(
         launch.command(processes.SUPERVISOR, data.run, program, "--die-with-parent"),
         env=environ | {processes.MARKER_VARIABLE: f"{data.marker}:{processes.SUPERVISOR}"},

@@ -44,6 +44,20 @@ def _stopped(log: str) -> list[str]:
     return [line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped: " in line]
 
 
+def test_a_disk_without_room_for_logs_ends_nothing(tmp_path: Path) -> None:
+    logs = tmp_path / "data/logs"
+    logs.mkdir(parents=True)
+    for name in ("supervisord", "stubborn", "dying"):
+        (logs / f"{name}.log").symlink_to("/dev/full")
+    with small(tmp_path / "data") as stack:
+        stack.started()
+        killed = stack.pid("stubborn")
+        os.kill(killed, signal.SIGKILL)
+        assert stack.other_pid("stubborn", than=killed)
+
+        assert stack.end() == (0, "")
+
+
 def test_a_stop_leaves_no_process_even_when_the_data_folder_was_removed(tmp_path: Path) -> None:
     with small(tmp_path / "data") as stack:
         stack.started()
