@@ -40,6 +40,7 @@ class Front:
         self.met = 0  # requests that met an illness
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._passing = 0  # requests that are at the sink, and not answered yet
         self._thread = threading.Thread(target=self._loop.run_forever, name="front", daemon=True)
         self._thread.start()
         self._server: asyncio.Server | None = None
@@ -71,6 +72,8 @@ class Front:
 
     async def _change(self, illness: Illness) -> None:
         self.illness = illness
+        while self._passing:
+            await asyncio.sleep(0.01)
         await self._shut()
         if illness is not Illness.DOWN:
             await self._listen()
@@ -106,8 +109,14 @@ class Front:
             return True
         if illness is Illness.SLOW:
             await asyncio.sleep(SLOW_SECONDS)
-        upstream[1].write(request)
-        client.write(await _message(upstream[0]))
+        if client.is_closing():
+            return False
+        self._passing += 1
+        try:
+            upstream[1].write(request)
+            client.write(await _message(upstream[0]))
+        finally:
+            self._passing -= 1
         return True
 
 
