@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-sdk screenshots web-sdk lint format migrations-check bench drill drill-quick
+.PHONY: help run test test-fast test-sdk screenshots web-sdk lint format migrations-check bench drill drill-quick soak
 .PHONY: venv clean
 
 help: ## list these targets
@@ -53,6 +53,9 @@ bench: venv ## measure throughput and latency; writes bench/results.json
 
 drill: venv ## break each part under load, and see what is lost (ARGS="NAME … --seed 2 --seconds 60")
 	@$(BIN) -m drills $(ARGS)
+
+soak: venv ## half an hour at half of what this machine can do: does anything grow? (ARGS="--minutes 120")
+	@$(BIN) -m drills.soak $(ARGS)
 
 drill-quick: venv ## the most telling of these, in ten minutes
 	@$(BIN) -m drills --quick $(ARGS)

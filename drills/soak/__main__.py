@@ -1,0 +1,96 @@
+"""`python -m drills.soak [--minutes 30] [--rate N] [--every S]`: exit code 1 when something grew or was lost."""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drills.load import Load, Plan, flowing
+from drills.runner import say
+from drills.soak import sizes, verdict
+from drills.soak.trouble import TROUBLES
+from drills.stack import Stack, running
+
+CALIBRATION_SECONDS = 20.0
+SAMPLE_SECONDS = 5.0
+AS_FAST_AS_POSSIBLE = 0
+
+
+@dataclass
+class Watch:
+    """What is seen during the run."""
+
+    began: float = field(default_factory=time.monotonic)
+    memory: list[sizes.Memory] = field(default_factory=list)
+
+
+def main() -> int:
+    """Run it, and tell what came of it."""
+    options = _parser().parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="rudderproj-soak-"))
+    folder.chmod(0o711)  # PostgreSQL may have to pass through under another user id
+    with running(folder / "data") as stack:
+        rate = options.rate or _half_of_capacity(stack, options.seed, folder)
+        plan = Plan(users=400, rate=rate, seconds=60 * options.minutes, seed=options.seed, sink_latency_ms=0)
+        before, watch = sizes.database(stack), Watch()
+        say(f"{rate} events a second for {options.minutes:g} minutes")
+        with flowing(stack, plan, folder) as load:
+            _watch(stack, load, plan, options.every, random.Random(options.seed), watch)
+        problems = _tell(load, watch, before, sizes.database(stack))
+    print(f"\n{'FAILED: ' + '; '.join(problems) if problems else 'ok'}; logs and the ledger are in {folder}")
+    return int(bool(problems))
+
+
+def _half_of_capacity(stack: Stack, seed: int, folder: Path) -> int:
+    (home := folder / "calibration").mkdir()
+    plan = Plan(users=400, rate=AS_FAST_AS_POSSIBLE, seconds=CALIBRATION_SECONDS, seed=seed, sink_latency_ms=0)
+    with flowing(stack, plan, home) as load:
+        pass
+    capacity = float(load.report["delivered"]) / float(load.report["seconds"])
+    say(f"in and out as fast as it goes: {capacity:.0f} events a second")
+    return max(1, round(capacity / 2))
+
+
+def _watch(stack: Stack, load: Load, plan: Plan, every: float, chance: random.Random, watch: Watch) -> None:
+    ends, next_trouble = time.monotonic() + plan.seconds, time.monotonic() + every
+    while time.monotonic() < ends and load.process.poll() is None:
+        watch.memory.extend(sizes.memory(stack))
+        if time.monotonic() > next_trouble:
+            name = chance.choice(sorted(TROUBLES))
+            say(name)
+            TROUBLES[name](stack, chance)
+            next_trouble = time.monotonic() + every * chance.uniform(0.5, 1.5)
+        time.sleep(SAMPLE_SECONDS)
+
+
+def _tell(load: Load, watch: Watch, before: sizes.Database, after: sizes.Database) -> list[str]:
+    grown = verdict.growths(watch.memory, watch.began, time.monotonic())
+    slow = verdict.latencies(load.ledger())
+    mib = verdict.MIB
+    print("| process | MiB before | after |\n| --- | ---: | ---: |")
+    for one in grown:
+        print(f"| {one.name} ({one.pid}) | {one.before / mib:.0f} | {one.after / mib:.0f} |")
+    print("\n| tenth of the run | p50 ms | p95 ms |\n| --- | ---: | ---: |")
+    for number, (middle, most) in enumerate(slow, 1):
+        print(f"| {number} | {middle:.0f} | {most:.0f} |")
+    print(f"\ndatabase: {before.whole / mib:.0f} MiB, then {after.whole / mib:.0f} with {after.events:,} events;")
+    print("; ".join(f"{name} {size / mib:.1f}" for name, size in after.parts[:8]))
+    print({name: load.report[name] for name in ("accepted", "delivered", "lost", "duplicates", "out_of_order")})
+    found = verdict.problems(grown, slow, before, after)
+    return found + [f"{load.report[name]} {name}" for name in ("lost", "out_of_order") if load.report[name]]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m drills.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--rate", type=int, help="events a second; half of what is measured first when not given")
+    parser.add_argument("--every", type=float, default=45.0, help="seconds between troubles, about")
+    parser.add_argument("--seed", type=int, default=1, help="of load and trouble")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""How large things are: the memory of every process, and the database with what it is made of."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+
+from drills.stack import Stack
+
+# The log's partitions as one; the rest by name.
+_RELATIONS = """
+SELECT coalesce(substring(relname FROM '^(ingest_event)_'), relname), sum(pg_total_relation_size(oid))::bigint
+FROM pg_class WHERE relkind IN ('r', 'm') AND relname NOT LIKE 'pg\\_toast%%' GROUP BY 1 ORDER BY 2 DESC
+"""
+_WHOLE = "SELECT pg_database_size(current_database())::bigint"
+_EVENTS = "SELECT count(*) FROM ingest_event"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One process at one moment (monotonic seconds). `name` is its role, and `pool` behind it for a pool's process."""
+
+    at: float
+    name: str
+    pid: int
+    resident: int  # bytes
+
+
+@dataclass(frozen=True)
+class Database:
+    """In bytes; `parts` are the tables with their indexes, largest first."""
+
+    whole: int
+    parts: list[tuple[str, int]]
+    events: int  # in the log
+
+
+def memory(stack: Stack) -> Iterator[Memory]:
+    """Every process of the stack now."""
+    at = time.monotonic()
+    for name, pid in stack.lives().items():
+        for process, is_of_pool in _tree(pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                yield Memory(at, f"{name} pool" if is_of_pool else name, process.pid, process.memory_info().rss)
+
+
+def database(stack: Stack) -> Database:
+    """Raises psycopg2.Error."""
+    ((whole,),), ((events,),) = stack.query(_WHOLE), stack.query(_EVENTS)
+    return Database(int(whole), [(str(name), int(size)) for name, size in stack.query(_RELATIONS)], int(events))
+
+
+def _tree(pid: int) -> Iterator[tuple[psutil.Process, bool]]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        top = psutil.Process(pid)
+        yield top, False
+        for child in top.children():
+            yield child, False
+            for grandchild in child.children(recursive=True):
+                yield grandchild, True

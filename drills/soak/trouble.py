@@ -1,0 +1,49 @@
+"""What goes wrong now and then during a soak: one thing at a time, by chance. Nothing stays broken."""
+
+import contextlib
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import psycopg2
+from redis import Redis
+from redis.exceptions import RedisError
+
+from drills.stack import Stack
+
+FREEZE_SECONDS = 2.0
+_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = user"
+
+
+def _empty_broker(stack: Stack, _: random.Random) -> None:
+    with contextlib.suppress(RedisError):
+        Redis.from_url(stack.known["CELERY_BROKER_URL"]).flushall()
+
+
+def _cut_database_connections(stack: Stack, _: random.Random) -> None:
+    with contextlib.suppress(psycopg2.Error):
+        stack.query(_TERMINATE)
+
+
+def _kill_pool_process(stack: Stack, chance: random.Random) -> None:
+    if pool := stack.pool("forward"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            chance.choice(pool).kill()
+
+
+def _freeze_web(stack: Stack, _: random.Random) -> None:
+    web = stack.main("web")
+    web.send_signal(signal.SIGSTOP)
+    time.sleep(FREEZE_SECONDS)
+    web.send_signal(signal.SIGCONT)
+
+
+# Nothing that ends web or the worker as a whole: a process that is replaced cannot be seen to grow.
+TROUBLES: dict[str, Callable[[Stack, random.Random], None]] = {
+    "the broker is emptied": _empty_broker,
+    "the database's connections are cut": _cut_database_connections,
+    "a forwarding process is killed": _kill_pool_process,
+    "web stands still": _freeze_web,
+}
