@@ -39,7 +39,8 @@ def main() -> int:
         say(f"{rate} events a second for {options.minutes:g} minutes")
         with flowing(stack, plan, folder) as load:
             _watch(stack, load, plan, options.every, random.Random(options.seed), watch)
-        problems = _tell(load, watch, before, sizes.database(stack))
+            after = sizes.database(stack)  # before verify removes what it sent
+        problems = _tell(load, watch, before, after)
     print(f"\n{'FAILED: ' + '; '.join(problems) if problems else 'ok'}; logs and the ledger are in {folder}")
     return int(bool(problems))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from drills.stack import Stack
+from rudderproj.stack import processes
 
 # The log's partitions as one; the rest by name.
 _RELATIONS = """
@@ -25,7 +26,7 @@ class Memory:
     at: float
     name: str
     pid: int
-    resident: int  # bytes
+    private: int  # bytes that no other process has: PostgreSQL's share its buffers
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Database:
 
 
 def memory(stack: Stack) -> Iterator[Memory]:
-    """Every process of the stack now."""
+    """Every process of the stack now, but the supervisor, whose children they are."""
     at = time.monotonic()
     for name, pid in stack.lives().items():
-        for process, is_of_pool in _tree(pid):
+        for process, is_of_pool in [] if name == processes.SUPERVISOR else _tree(pid):
             with contextlib.suppress(psutil.NoSuchProcess):
-                yield Memory(at, f"{name} pool" if is_of_pool else name, process.pid, process.memory_info().rss)
+                yield Memory(at, f"{name} pool" if is_of_pool else name, process.pid, process.memory_full_info().uss)
 
 
 def database(stack: Stack) -> Database:

@@ -48,7 +48,7 @@ def growths(samples: Iterable[Memory], began: float, ended: float) -> list[Growt
 def _growth(name: str, pid: int, life: Sequence[Memory]) -> Growth:
     quarter = len(life) // 4
     first, last = life[:quarter], life[-quarter:]
-    return Growth(name, pid, mean(s.resident for s in first), mean(s.resident for s in last))
+    return Growth(name, pid, mean(s.private for s in first), mean(s.private for s in last))
 
 
 def latencies(ledger: Ledger) -> list[tuple[float, float]]:
