@@ -28,6 +28,7 @@ SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.r
         (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid, g.snapshot)) FROM destinations_gap g
          WHERE g.connection_id = c.id), '[]')))
         FROM destinations_connection c WHERE c.destination_id = d.id), '{}') AS connections,
+    (SELECT version FROM ingest_configversion) AS config_version,
     coalesce((SELECT jsonb_object_agg(r.id, jsonb_build_array(r.origin, r.event, r.rate,
         (SELECT count(DISTINCT l.claim_id) FROM destinations_lane l WHERE l.replay = r.id AND l.replay > 0),
         coalesce(greatest(0, extract(epoch FROM r.next_at - clock_timestamp())), 0)))
@@ -66,6 +67,7 @@ class Control:
     read_at: datetime  # by the database's clock, which decides when a retry is due
     claims: int
     connections: dict[str, dict[str, Any]]
+    config_version: int  # rises with every change of sources, destinations and connections
     replays: dict[int, Running]  # those that may send, by id
     is_barred: bool  # the start of its links is suspected of killing processes
     skip: Skip | None  # what an operator passed over last

@@ -233,8 +233,8 @@ class Link:
         events = await self._database.run(
             reader.next_events, [reader.Ask.more(lane, most) for lane in open_lanes], self._memory.read_bytes
         )
-        if any(not self._wanted[owed.lane.connection_id].active for owed in events):
-            await self._read_control()  # it may have been switched on before these events were accepted
+        if events and events[0].config_version != self._control.config_version:
+            await self._read_control()  # something may have been switched before these events were accepted
         for owed in events:
             self._admit(owed)
         return bool(events)

@@ -27,7 +27,8 @@ _NEXT = """
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, EXISTS (
     SELECT FROM destinations_delivery d
     WHERE d.connection_id = found.connection_id AND d.lane = found.lane AND d.user_key = found.user_key
-      AND d.replay = 0 AND d.state IN ('failed', 'waiting')) AS held
+      AND d.replay = 0 AND d.state IN ('failed', 'waiting')) AS held,
+    (SELECT version FROM ingest_configversion) AS config_version
 FROM (
     SELECT l.id, l.connection_id, e.*,
         coalesce(sum(octet_length(e.payload)) OVER (
@@ -139,6 +140,7 @@ class Owed:
     first_failed_at: datetime | None = None
     is_dead_letter: bool = False  # of a replay: it is aborted as yet
     selected: bool = True  # of a replay: not filtered out as it was read
+    config_version: int = 0  # of the log: as it was when this was read; older configuration must not decide about it
 
     @property
     def size(self) -> int:
@@ -179,8 +181,18 @@ def next_events(raw: Connection, asked: Sequence[Ask], most_bytes: int = READ_BY
         rows = execute_values(cursor, statement, values, template=_NEXT_ROW, page_size=len(values), fetch=True)
     rows.sort(key=lambda row: row[1:3])
     return [
-        Owed(lanes[lane_id], (xid, position), day.isoformat(), message_id, user_key, payload, received_at, held)
-        for lane_id, xid, position, day, message_id, user_key, payload, received_at, held in rows
+        Owed(
+            lanes[lane_id],
+            (xid, position),
+            day.isoformat(),
+            message_id,
+            user_key,
+            payload,
+            received_at,
+            held,
+            config_version=version,
+        )
+        for lane_id, xid, position, day, message_id, user_key, payload, received_at, held, version in rows
     ]
 
 
