@@ -83,18 +83,28 @@ class Stack:
         began = time.monotonic()
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(STOP_SECONDS)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise NotSo(f"the stack did not stop within {STOP_SECONDS:.0f} s") from None
         return time.monotonic() - began
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever a drill that failed has left of it."""
+        try:
+            self.stop()
+        except NotSo:
+            self.cut_power()
 
     def cut_power(self) -> None:
         """SIGKILL everything at once, the database and the one that we started included."""
         if self._process is None:
             return
         pids = [self._process.pid, *self.everything()]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)  # nobody may notice the death of another, and act
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: nobody may notice another's death, and act
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         self._process.wait(PATIENCE_SECONDS)
         processes.wait_gone(pids, PATIENCE_SECONDS)
 
@@ -221,4 +231,4 @@ def running(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[
         stack.start()
         yield stack
     finally:
-        stack.stop()
+        stack.end()

@@ -95,7 +95,7 @@ def behind_relay(folder: Path) -> Iterator[Stack]:
                 stack.start()
                 yield stack
             finally:
-                stack.stop()
+                stack.end()
     finally:
         process.kill()
         process.wait()

@@ -56,7 +56,7 @@ def on_another_clock(folder: Path) -> Iterator[Stack]:
         stack.start()
         yield stack
     finally:
-        stack.stop()
+        stack.end()
 
 
 def jump(scene: Scene) -> None:

@@ -40,7 +40,7 @@ def behind_front(folder: Path) -> Iterator[Stack]:
             stack.start()
             yield stack
         finally:
-            stack.stop()
+            stack.end()
 
 
 def _ill(illness: Illness, rest: float) -> Callable[[Scene], None]:

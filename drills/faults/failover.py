@@ -49,7 +49,7 @@ def followed(folder: Path) -> Iterator[Stack]:
                 stack.start()
                 yield stack
             finally:
-                stack.stop()
+                stack.end()
         finally:
             standby.stop()
 

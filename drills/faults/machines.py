@@ -124,7 +124,7 @@ def two_machines(folder: Path) -> Iterator[Stack]:
         port = free_ports(1)[0]
         first.verify_options = ("--listen", f"{HOME}:{port}", "--url", f"http://{first.host}:{first.web_port}")
         for stack in (first, second):
-            held.callback(stack.stop)
+            held.callback(stack.end)
             stack.start()
         yield first
 
