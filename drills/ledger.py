@@ -36,8 +36,8 @@ class Ledger:
 
     def first_delivery_after(self, moment: float) -> float | None:
         """Seconds from then to the delivery of an event that was accepted since; None if there is none."""
-        found = (at for event, at in self.delivered.items() if self.accepted.get(event, 0.0) > moment)
-        first = min(found, default=None)
+        found = (at for event, at in self.delivered.items() if at > moment and self.accepted.get(event, 0.0) > moment)
+        first = min(found, default=None)  # an event may be there before its client hears that it was accepted
         return None if first is None else first - moment
 
     def backlog_after(self, moment: float) -> float | None:

@@ -30,6 +30,10 @@ def test_without_an_event_accepted_since_there_is_no_first_delivery() -> None:
     assert ledger(accepted(9, 1), arrived(12, 1)).first_delivery_after(10) is None
 
 
+def test_an_arrival_before_the_moment_is_none_after_it_whenever_the_client_heard() -> None:
+    assert ledger(accepted(11, 1), arrived(9, 1), accepted(12, 2), arrived(13, 2)).first_delivery_after(10) == 3
+
+
 def test_an_arrival_that_was_not_answered_for_good_is_no_delivery() -> None:
     found = ledger(accepted(11, 1), arrived(12, 1, final=False), arrived(15, 1))
 
