@@ -1,6 +1,7 @@
 """The clock of the whole machine jumps, database included: an hour ahead, back, and over midnight. By libfaketime."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ def _library() -> Path | None:
 
 def is_missing() -> str:
     """Why clocks cannot be changed here; empty if they can."""
+    if os.geteuid() == 0:
+        return "as root PostgreSQL changes its user id, which libfaketime does not survive; run as a plain user"
     return "" if _library() else "libfaketime is not there (Debian: apt-get install libfaketime)"
 
 
