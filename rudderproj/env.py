@@ -39,6 +39,13 @@ VARIABLES = (
         True,
     ),
     Variable(
+        "DATABASE_LOCK_SECONDS",
+        "10",
+        v.seconds,
+        "longest wait for a lock in the database; a migration of a deployment that serves should wait less: everybody "
+        "else waits behind it",
+    ),
+    Variable(
         "CELERY_BROKER_URL",
         "redis://127.0.0.1:6379/0",
         v.broker,

