@@ -4,7 +4,7 @@ import pytest
 
 from destinations import link
 from destinations.oracle.script import HANG
-from tests.forwarding.workers import eventually, forwarding
+from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World
 
 
@@ -15,7 +15,7 @@ def test_a_link_decides_by_no_older_configuration_than_the_events_it_has_read(
     world.sink.everyone = HANG
     world.append("busy", "b0")
 
-    with forwarding([world.destination]):
+    with forwarding([world.destination], chosen=limits(budget_seconds=8.0, timeout_seconds=8.0)):
         assert world.sink.wait_for(lambda sink: sink.ids() == ["b0"])  # the link waits, and looks for more meanwhile
         world.sink.everyone = None
         world.connection.enabled = False
