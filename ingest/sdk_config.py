@@ -9,7 +9,8 @@ from typing import Any
 
 from ingest.config import SourceInfo
 
-# Segment's web SDK drops an event after ten tries, and each page loaded in an outage is one. The most that it takes:
+# Segment's web SDK drops an event after ten tries, and each page loaded in an outage is one; answers of 429 it counts
+# by themselves, ten too. The most that it takes:
 SEGMENT_RETRIES = 100
 
 
@@ -34,7 +35,7 @@ def for_rudderstack(source: SourceInfo, write_key: str, workspace: str) -> dict[
 
 def for_segment(write_key: str) -> dict[str, Any]:
     """The answer of Segment's settings: nothing but our own integration, and no metrics about the SDK itself."""
-    delivery = {"backoffConfig": {"maxRetryCount": SEGMENT_RETRIES}}
+    delivery = {kind: {"maxRetryCount": SEGMENT_RETRIES} for kind in ("backoffConfig", "rateLimitConfig")}
     return {
         "integrations": {"Segment.io": {"apiKey": write_key, "httpConfig": delivery}},
         "metrics": {"sampleRate": 0},

@@ -31,6 +31,7 @@ from rudderproj.web_shell import Shell
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 10.0  # after this, whoever is still sending a body is turned away; the supervisor kills after 30
+CLOSE_SECONDS = 5  # when all is answered, for clients that are slow to read it, or stopped amid their headers
 HEADER_TIMEOUT_MS = 30_000  # also how long an idle connection is kept
 # granian would print lines of its own; its warnings join our log.
 GRANIAN_LOG = {"loggers": {"_granian": {"propagate": True}}, "handlers": {}, "formatters": {}}
@@ -42,6 +43,7 @@ class _Server(Server):
     def __init__(self, listener: socket.socket, shell: Shell, **options: Any) -> None:
         self._listener = listener
         super().__init__(shell, **options)
+        self.workers_kill_timeout = CLOSE_SECONDS
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
@@ -100,7 +102,8 @@ async def serve(listener: socket.socket) -> None:
     ending = loop.create_task(end())
     health.watch.last()  # starts looking, so that the first to ask is told
     log.info("web.started", host=env["WEB_HOST"], port=env["WEB_PORT"], pid=os.getpid())
-    await server.serve()
+    with contextlib.suppress(TimeoutError):  # somebody's connection is still open
+        await server.serve()
     await ending
     await shell.finish()
     log.info("web.stopped")

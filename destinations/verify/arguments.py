@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from destinations.verify import answers
 from destinations.verify.load import Load, Mix
@@ -11,6 +12,7 @@ from destinations.verify.local import Local
 from destinations.verify.remote import Remote
 from destinations.verify.run import Options
 from destinations.verify.site import Site, Unusable
+from rudderproj import env_values
 
 T = TypeVar("T")
 
@@ -53,9 +55,17 @@ def _bounded(is_right: Callable[[float], bool], expected: str) -> Callable[[str]
     return _parsed(parse)
 
 
+_http = env_values.url("http", "https")
 _positive = _bounded(lambda number: 0 < number < float("inf"), "a number above 0")
 _at_least_zero = _bounded(lambda number: 0 <= number < float("inf"), "0 or more")
 _share = _bounded(lambda number: 0 <= number <= 1, "0 to 1")
+
+
+@_parsed
+def _url(text: str) -> str:
+    if not urlsplit(_http(text)).hostname:
+        raise ValueError("expected a URL with a host, as https://events.example.com")
+    return text
 
 
 @_parsed
@@ -77,6 +87,7 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--url",
         action="append",
+        type=_url,
         help="the deployment's address (that of this machine's settings); several take turns",
     )
     group.add_argument("--token", help="set up by API; scopes read, sources:write, destinations:write")
@@ -128,7 +139,9 @@ def _add_sink(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--listen", type=_address, default="127.0.0.1:0", metavar="HOST:PORT", help="where (a free port of 127.0.0.1)"
     )
-    group.add_argument("--sink-url", metavar="URL", help="where the deployment reaches it, if that is elsewhere")
+    group.add_argument(
+        "--sink-url", type=_url, metavar="URL", help="where the deployment reaches it, if that is elsewhere"
+    )
     group.add_argument(
         "--sink-log", type=Path, metavar="FILE", help="read the arrivals of a sink elsewhere, which --sink-url names"
     )

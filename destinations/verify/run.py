@@ -8,7 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from destinations.verify.load import Load
 from destinations.verify.report import Report
 from destinations.verify.sender import Task
 from destinations.verify.senders import Senders, sending
-from destinations.verify.site import Away, Site, Terms
+from destinations.verify.site import Away, Site, Terms, Unusable
 
 IN_FORCE_SECONDS = 2.0  # a change of the configuration is in force in every process within this
 LOOK_SECONDS = 0.1
@@ -65,6 +65,7 @@ class _Run:
         self._account = Account(self.name)
         self._ledger = Writer(ledger)
         self._records = _Records(ledger, options.sink_log)
+        self._left_behind: list[str] = []
 
     def run(self) -> Report:
         with contextlib.ExitStack() as stack:
@@ -73,7 +74,7 @@ class _Run:
             sink_url = stack.enter_context(self._sink())
             write_key = self._set_up(sink_url)
             if not self._options.keep:
-                stack.callback(self._patiently, self._site.clean_up)
+                stack.callback(self._clean_up)
             time.sleep(IN_FORCE_SECONDS)
             self._ledger.note(Kind.RUN, run=self.name, load=asdict(self._options.load))
             with sending(self._tasks(write_key)) as senders:
@@ -81,7 +82,7 @@ class _Run:
             kept = str(self._path) if self._options.ledger else None
             report = Report.of(self._account, self._settled(), kept, self._remarks())
             self._ledger.note(Kind.REPORT, report=report.as_json())
-        return report
+        return replace(report, remarks=[*report.remarks, *self._left_behind])
 
     def _set_up(self, sink_url: str) -> str:
         try:
@@ -90,6 +91,20 @@ class _Run:
             with contextlib.suppress(Away):
                 self._site.clean_up()
             raise
+
+    def _clean_up(self) -> None:
+        """Remove what was made; that it could not be costs nobody the report."""
+        try:
+            if self._patiently(self._removed):
+                return
+            why = "the deployment does not answer"
+        except Unusable as error:
+            why = str(error)
+        self._left_behind.append(f"{self.name} is left behind: {why}")
+
+    def _removed(self) -> bool:
+        self._site.clean_up()
+        return True
 
     def _tasks(self, write_key: str) -> list[Task]:
         load = self._options.load

@@ -52,8 +52,9 @@ def test_the_key_may_be_in_the_query_alone(source: Source) -> None:
 
 def test_segments_settings_name_our_integration_want_no_metrics_and_raise_the_number_of_retries(source: Source) -> None:
     response = get(SEGMENT, None)
+    delivery = {"backoffConfig": {"maxRetryCount": 100}, "rateLimitConfig": {"maxRetryCount": 100}}
     assert json.loads(response.content) == {
-        "integrations": {"Segment.io": {"apiKey": "WK", "httpConfig": {"backoffConfig": {"maxRetryCount": 100}}}},
+        "integrations": {"Segment.io": {"apiKey": "WK", "httpConfig": delivery}},
         "metrics": {"sampleRate": 0},
     }
     assert response["Access-Control-Allow-Origin"] == "*"

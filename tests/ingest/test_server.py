@@ -264,13 +264,16 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(start: Callable[..., 
 
 @pytest.mark.slow
 def test_sigterm_does_not_wait_for_clients_that_never_finish(start: Callable[..., WebProcess]) -> None:
+    """Nor for one that stopped amid its headers, nor for one that never reads its answers."""
     web = start()
-    with web.connect() as client:
+    with web.connect() as client, web.connect() as silent, web.connect() as deaf:
         client.sendall(head("/v1/track", "Content-Length: 1000") + b"{")
+        silent.sendall(b"POST /v1/track HT")
+        deaf.sendall(b"GET /static/unfold/css/styles.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         time.sleep(0.2)
         web.process.terminate()
         assert answer(client) == (503, b"service unavailable")
-    assert web.process.wait(PATIENCE_SECONDS) == 0
+        assert web.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_killed_web_process_leaves_nothing_that_serves(start: Callable[..., WebProcess]) -> None:

@@ -32,6 +32,9 @@ from tests.verify.running import Verify
         ["--listen", "9000"],
         ["--seconds", "0"],
         ["--patience", "nan"],
+        ["--url", "events.example.com"],
+        ["--url", "http://:80"],
+        ["--sink-url", "http://a:99999"],
     ],
     ids=" ".join,
 )

@@ -1,5 +1,7 @@
 """Setting up, conservation and cleaning up: through the database, and through the API."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -105,6 +107,31 @@ def test_through_the_api_what_was_made_is_switched_off(server: str) -> None:
 def test_a_token_that_may_not_is_told(server: str) -> None:
     with pytest.raises(Unusable, match="POST /api/v1/sources was answered 403"):
         Remote([server], _token(ApiToken.Scope.READ)).set_up(NAME, SINK)
+
+
+def test_nobody_is_followed_to_another_address_with_the_token() -> None:
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            asked.append(f"{self.path} {self.headers['Authorization']}")
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with pytest.raises(Unusable, match="POST /api/v1/sources was answered 302"):
+                Remote([f"http://127.0.0.1:{server.server_port}"], "rp_x").set_up(NAME, SINK)
+        finally:
+            server.shutdown()
+    assert asked == ["/api/v1/sources"]
 
 
 def test_an_api_that_does_not_answer_is_away() -> None:
