@@ -4,22 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponseBase
-from django.urls import URLPattern, re_path
+from django.urls import URLPattern, path, re_path
 
-from ingest import routes, sdk_views, views
+from ingest import openapi, routes, sdk_views, views
 from rudderproj.web_direct import direct
 
 
-def _at(path: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
-    return re_path(f"^{path.removeprefix('/')}/?$", direct(view))
+def _at(route: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
+    return re_path(f"^{route.removeprefix('/')}/?$", direct(view))
 
 
 def _patterns(paths: Any, view: type[views.IngestView]) -> list[URLPattern]:
-    return [_at(path, view.as_view()) for path in paths]
+    return [_at(route, view.as_view()) for route in paths]
 
 
 def _typed(paths: dict[str, str], view: type[views.IngestView]) -> list[URLPattern]:
-    return [_at(path, view.as_view(event_type=event_type)) for path, event_type in paths.items()]
+    return [_at(route, view.as_view(event_type=event_type)) for route, event_type in paths.items()]
 
 
 urlpatterns = [
@@ -31,4 +31,5 @@ urlpatterns = [
     *_patterns(routes.DISCARDED, views.DiscardView),
     *_patterns(routes.CONFIGS, sdk_views.ConfigView),
     _at("/v1/projects/[^/]+/settings", sdk_views.SegmentSettingsView.as_view()),
+    path("openapi.json", openapi.view),
 ]
