@@ -31,5 +31,5 @@ urlpatterns = [
     *_patterns(routes.DISCARDED, views.DiscardView),
     *_patterns(routes.CONFIGS, sdk_views.ConfigView),
     _at("/v1/projects/[^/]+/settings", sdk_views.SegmentSettingsView.as_view()),
-    path("openapi.json", openapi.view),
+    path("openapi.json", direct(openapi.view)),
 ]
