@@ -88,7 +88,7 @@ VARIABLES = (
     Variable(
         "RETRY_AFTER_SECONDS",
         "15",
-        v.positive,
+        v.come_back,
         "`Retry-After` of every 503: rudder-node without Redis outlives an outage three times as long",
     ),
     Variable("FLOWER_PORT", "5555", v.port, "port of Flower"),

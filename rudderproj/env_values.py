@@ -59,6 +59,14 @@ def days(value: str) -> int:
     return number
 
 
+def come_back(value: str) -> int:
+    """Seconds of a Retry-After. A timer of JavaScript that is too long for it rings at once."""
+    number = positive(value)
+    if number > 3600:
+        raise ValueError("expected at most 3600 seconds")
+    return number
+
+
 def seconds(value: str) -> float:
     try:
         number = float(value)

@@ -62,6 +62,11 @@ def refusal(**values: str) -> str:
             "DATABASE_URL: expected a URL starting with postgres:// or postgresql://",
         ),
         (
+            "RETRY_AFTER_SECONDS",
+            "3601",
+            "RETRY_AFTER_SECONDS ('3601'): expected at most 3600 seconds",
+        ),
+        (
             "SECRETS_KEYS",
             f"{KEY},c2hvcnQ=",
             "SECRETS_KEYS: key 2: expected 32 bytes in base64, as `openssl rand -base64 32` prints",
