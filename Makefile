@@ -21,6 +21,7 @@ web-sdk: ## get the web SDK for the demo page from npm, if it is not there
 
 test: venv ## run all tests (ARGS="..." goes to pytest)
 	@tests/metrics/install.sh
+	@tests/deploy/install.sh
 	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not sdk" $(ARGS)
 
 test-fast: venv ## run the tests that start no process of the product

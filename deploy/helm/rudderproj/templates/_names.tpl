@@ -1,0 +1,22 @@
+{{- define "rudderproj.name" -}}
+{{- if contains "rudderproj" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-rudderproj" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "rudderproj.selector" -}}
+app.kubernetes.io/name: rudderproj
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end }}
+
+{{- define "rudderproj.labels" -}}
+{{ include "rudderproj.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- define "rudderproj.meta" -}}
+name: {{ include "rudderproj.name" .root }}-{{ .part }}
+labels:
+  {{- include "rudderproj.labels" . | nindent 2 }}
+{{- end }}
