@@ -163,9 +163,10 @@ def test_reading_past_uncommitted_events_is_seen(scene: Scene) -> None:
 
 def test_a_holder_that_goes_on_without_its_lease_is_seen(scene: Scene) -> None:
     scene.start(*planted.SKIP_THE_LEASE_TOKEN)
-    verify = scene.verify("--seconds", "11", *SLOW_SINK, "--patience", "4", "--duplicates", str(REPEATED_MOST))
+    verify = scene.verify("--seconds", "34", *SLOW_SINK, "--patience", "4", "--duplicates", str(REPEATED_MOST))
     verify.wait_for(Kind.ARRIVED, 100)
-    scene.stop_holder_past_its_lease()
+    for _ in range(3):  # how much one of them had in its hands is chance
+        scene.stop_holder_past_its_lease()
     found = ended(verify)
 
     # It sends again what others have sent, and sets cursors back or forth: which of them shows more is chance.
