@@ -12,7 +12,7 @@ from drills.drill import Drill
 from drills.front import Front, Illness, standing
 from drills.load import Plan
 from drills.scene import REST_SECONDS, Scene
-from drills.stack import Stack, free_ports
+from drills.stack import NotSo, Stack, free_ports
 from drills.trickle import trickling
 
 OTHERS = 49
@@ -96,6 +96,8 @@ def _p99(scene: Scene, seconds: float) -> float:
         for event, at in ledger.accepted.items()
         if began < at < ended and event in ledger.delivered
     ]
+    if not took:
+        raise NotSo("the load is too short to measure the others")
     return percentiles(took)["p99"]
 
 
