@@ -1,6 +1,7 @@
 """`manage.py verify` as a process beside a test, and the ledger that tells how far it has come."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ class Ended:
         return {name: found for name in names if (found := self.report.get(name))}
 
 
+def _heed_interrupts() -> None:
+    """A shell has what it runs in the background ignore them, and whatever that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Verify:
     """One run, with its ledger in `folder`."""
 
@@ -42,6 +48,7 @@ class Verify:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_heed_interrupts,
         )
 
     @property
