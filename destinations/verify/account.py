@@ -52,12 +52,12 @@ class Account:
         self.duplicates = 0
         self.out_of_order = 0
         self.unexpected = 0  # arrivals of what was never sent, or was refused
-        self.longest_gap = 0.0  # seconds without an arrival while something was waiting
+        self.longest_gap = 0.0  # seconds in which something was waiting and nothing was done
         self.first_accepted: float | None = None  # monotonic, as the next
         self.last_progress: float | None = None
         self._users: dict[int, _User] = {}
         self._latency = array("d")
-        self._waiting_since = 0.0  # nothing arrived since then, and something was waiting
+        self._waiting_since = 0.0  # nothing was done since then, and something was waiting
 
     @property
     def unknown(self) -> int:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from destinations.verify.account import Account
-from destinations.verify.site import Terms
+from destinations.verify.site import Terms, owed
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Report:
     accepted: int
     unknown: int  # sent, and never an answer that says what became of them
     unknown_delivered: int  # of those, which is no fault
-    refused: int  # for good, as 400 is
+    refused: int  # for good, as 400 is, though each is valid
     delivered: int
     lost: int
     turned_away: int  # refused by the sink for good, as it was told to
@@ -66,15 +66,17 @@ class Report:
         found = []
         if not self.accepted:
             found.append("nothing was accepted")
-        for name in ("lost", "out_of_order", "unexpected", "difference"):
+        for name in ("lost", "out_of_order", "unexpected", "refused", "difference"):
             if getattr(self, name):
                 found.append(f"{name.replace('_', ' ')}: {getattr(self, name)}")
-        if self.database is None:
-            found.append("the database could not be asked where the events are")
-        elif not self.accepted <= self.database["accepted"] <= self.accepted + self.unknown:
-            found.append(f"acknowledged: {self.accepted}, in the log: {self.database['accepted']}")
         if duplicates_most is not None and self.duplicates > duplicates_most:
             found.append(f"duplicates: {self.duplicates}, allowed are {duplicates_most}")
+        if self.database is None:
+            return [*found, "the database could not be asked where the events are"]
+        if left := owed(self.database):
+            found.append(f"still owed: {left}")
+        if not self.accepted <= self.database["accepted"] <= self.accepted + self.unknown:
+            found.append(f"acknowledged: {self.accepted}, in the log: {self.database['accepted']}")
         return found
 
     def as_json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from destinations.verify import sink
 from destinations.verify.account import Account
@@ -20,7 +20,7 @@ from destinations.verify.load import Load
 from destinations.verify.report import Report
 from destinations.verify.sender import Task
 from destinations.verify.senders import Senders, sending
-from destinations.verify.site import Away, Site, Terms, Unusable
+from destinations.verify.site import Away, Site, Terms, Unusable, owed
 
 IN_FORCE_SECONDS = 2.0  # a change of the configuration is in force in every process within this
 LOOK_SECONDS = 0.1
@@ -50,12 +50,11 @@ T = TypeVar("T")
 def verify(options: Options, site: Site, watch: Watch = lambda _: None) -> Report:
     """Run. `watch` is shown the account some ten times a second.
 
-    Raises Unusable when it cannot be made like that, Away when the deployment is not there to begin with, OSError for
-    the ledger and the sink, SenderDied.
+    Raises Unusable when it cannot be made like that, or the sink's log has no arrivals in it, Away when the deployment
+    is not there to begin with, OSError for the ledger and the sink, SenderDied.
     """
-    with contextlib.ExitStack() as stack:
-        run = _Run(options, site, watch, stack.enter_context(_ledger(options.ledger)))
-        return run.run()
+    with _ledger(options.ledger) as ledger:
+        return _Run(options, site, watch, ledger).run()
 
 
 class _Run:
@@ -152,9 +151,7 @@ class _Run:
         """The terms, once nothing is on its way any more; with something lost, as they are."""
         deadline = time.monotonic() + self._options.patience_seconds
         terms = self._patiently(self._site.terms)
-        while terms and not self._account.waiting and time.monotonic() < deadline:
-            if not any(terms[name] for name in ("pending", "failed", "waiting")):
-                break
+        while terms and owed(terms) and not self._account.waiting and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS * 3)
             terms = self._patiently(self._site.terms) or terms
         self._look()  # what was sent again before its checkpoint
@@ -187,10 +184,25 @@ class _Records:
 
     def more(self) -> Iterator[Record]:
         # Read first and told last: what was sent is known before its arrival.
-        arrivals = list(self._sink_log.more()) if self._sink_log else []
+        arrivals = self._elsewhere()
         yield from self._ledger.more()
-        for record in arrivals:
-            yield record | {"mono": float(record["at"]) + self._monotonic_at}
+        yield from arrivals
+
+    def _elsewhere(self) -> list[Record]:
+        """Raises Unusable: what others write may be anything."""
+        try:
+            return [self._arrival(**record) for record in self._sink_log.more()] if self._sink_log else []
+        except (ValueError, TypeError) as error:
+            raise Unusable(f"a line of the sink's log is no arrival: {error}") from None
+
+    def _arrival(self, *, at: float, message_id: str, status: int | None, final: bool, **_: Any) -> Record:
+        return {
+            "kind": Kind.ARRIVED,
+            "mono": float(at) + self._monotonic_at,
+            "message_id": str(message_id),
+            "status": int(status or 0),
+            "final": bool(final),
+        }
 
     def close(self) -> None:
         self._ledger.close()

@@ -5,6 +5,11 @@ from typing import Any, Protocol
 Terms = dict[str, Any]  # of the conservation equation, and `difference`, as in `manage.py status --json`
 
 
+def owed(terms: Terms) -> int:
+    """How many events are accepted and not settled."""
+    return sum(terms[name] for name in ("pending", "failed", "waiting"))
+
+
 class Away(Exception):
     """The deployment does not answer now; the message says what it said. To be tried again."""
 
@@ -16,7 +21,7 @@ class Unusable(Exception):
 class Site(Protocol):
     """A deployment with a source, a webhook destination and a connection of one run, all of its name.
 
-    Every method raises Away, and may be called again then.
+    Every method raises Away; all but set_up may be called again then.
     """
 
     @property

@@ -15,6 +15,7 @@ from destinations.verify import arguments, ledger, sink
 from destinations.verify.answers import Answers
 from destinations.verify.ledger import Kind
 from destinations.verify.report import Report
+from destinations.verify.site import Terms
 from tests.e2e.services import Services
 from tests.e2e.stack import Stack
 from tests.stack.harness import eventually
@@ -54,6 +55,9 @@ def test_options_that_do_not_go_together_are_wrong_use(typed: list[str], capsys:
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+TERMS: Terms = {"accepted": 10, "pending": 0, "failed": 0, "waiting": 0}
+
+
 def _report(**fields: Any) -> Report:
     counts = dict.fromkeys(
         (
@@ -63,11 +67,11 @@ def _report(**fields: Any) -> Report:
         0,
     )
     whole = {"run": "verify-1", "latency_ms": {}, "longest_gap_seconds": 0.0, "seconds": 1.0}
-    whole["database"] = {"accepted": 10}
+    whole["database"] = TERMS
     return Report(**{**counts, **whole, "ledger": None, "accepted": 10, "delivered": 10, **fields})
 
 
-@pytest.mark.parametrize("field", ["lost", "out_of_order", "unexpected", "difference"])
+@pytest.mark.parametrize("field", ["lost", "out_of_order", "unexpected", "refused", "difference"])
 def test_each_count_that_must_be_0_is_a_fault(field: str) -> None:
     assert _report().faults() == []
     assert _report(**{field: 2}).faults() == [f"{field.replace('_', ' ')}: 2"]
@@ -80,7 +84,7 @@ def test_duplicates_are_a_fault_beyond_what_is_allowed() -> None:
 
 
 def test_a_run_that_proved_nothing_fails() -> None:
-    nothing = _report(accepted=0, delivered=0, database={"accepted": 0})
+    nothing = _report(accepted=0, delivered=0, database=TERMS | {"accepted": 0})
     assert nothing.faults() == ["nothing was accepted"]
     not_asked = _report(difference=None, database=None)
     assert not_asked.faults() == ["the database could not be asked where the events are"]
@@ -88,13 +92,18 @@ def test_a_run_that_proved_nothing_fails() -> None:
 
 @pytest.mark.parametrize("stored", [9, 13])
 def test_a_log_that_holds_fewer_or_more_than_was_acknowledged_is_a_fault(stored: int) -> None:
-    assert _report(unknown=2, database={"accepted": 12}).faults() == []
-    found = _report(unknown=2, database={"accepted": stored}).faults()
+    assert _report(unknown=2, database=TERMS | {"accepted": 12}).faults() == []
+    found = _report(unknown=2, database=TERMS | {"accepted": stored}).faults()
     assert found == [f"acknowledged: 10, in the log: {stored}"]
 
 
-def test_unknown_and_refused_and_turned_away_are_no_faults() -> None:
-    assert _report(unknown=3, unknown_delivered=1, refused=2, turned_away=1).faults() == []
+@pytest.mark.parametrize("term", ["pending", "failed", "waiting"])
+def test_what_the_deployment_still_owes_is_a_fault_whatever_the_sink_says(term: str) -> None:
+    assert _report(database=TERMS | {term: 2}).faults() == ["still owed: 2"]
+
+
+def test_unknown_and_turned_away_are_no_faults() -> None:
+    assert _report(unknown=3, unknown_delivered=1, turned_away=1).faults() == []
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,9 @@
 """A run on a deployment that will not have it, without one."""
 
+from pathlib import Path
+
+import pytest
+
 from destinations.verify.load import Load
 from destinations.verify.run import Options, verify
 from destinations.verify.site import Away, Terms, Unusable
@@ -32,3 +36,20 @@ def test_what_cannot_be_removed_is_told_and_costs_nobody_the_report() -> None:
         report = verify(options, Stubborn(why))
         assert (report.accepted, report.unknown) == (0, 1)
         assert report.remarks == ["it is stubborn", f"{report.run} is left behind: {told}"]
+
+
+@pytest.mark.parametrize(
+    "line", ["no", "[1]", '{"kind": "arrived"}', '{"at": "x", "message_id": "", "status": 1, "final": 1}']
+)
+def test_a_sinks_log_that_is_none_is_told(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "arrivals"
+    log.touch()
+
+    class Elsewhere(Stubborn):
+        def set_up(self, name: str, sink_url: str) -> str:
+            log.write_text(f"{line}\n")
+            return super().set_up(name, sink_url)
+
+    options = Options(Load(events=1, seconds=None), patience_seconds=0.2, sink_url="http://x", sink_log=log)
+    with pytest.raises(Unusable, match="a line of the sink's log is no arrival"):
+        verify(options, Elsewhere(Unusable("no")))

@@ -1,6 +1,6 @@
 """`manage.py verify`: send a load, receive it, and compare what was acknowledged with what arrived.
 
-Exit codes: 0 everything accepted arrived in order, 1 it did not or the deployment does not answer, 2 wrong use.
+Exit codes: 0 everything was accepted and arrived in order, 1 it did not or the deployment does not answer, 2 wrong use.
 """
 
 import json
