@@ -14,8 +14,6 @@ Described = dict[str, Any]
 
 _BASIC: list[Described] = [{"writeKey": []}]
 _QUERY: list[Described] = [{"writeKeyInQuery": []}]
-_EITHER: list[Described] = [*_BASIC, *_QUERY]
-_NOBODY: list[Described] = [{}]
 
 _RETRY = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "required": True, "description": "seconds"}}
 _ID = {"type": ["string", "number", "boolean", "null"], "description": "kept as a string"}
@@ -62,8 +60,6 @@ _REJECTED: Described = {
 }
 _TEXT: Described = {"text/plain": {"schema": {"type": "string"}}}
 _IMAGE: Described = {"image/gif": {"schema": {"type": "string", "format": "binary"}}}
-_JSON: Described = {"application/json": {"schema": {"type": "object"}}}
-_STORED = "stored, and committed"
 _REFUSALS = {
     "400": "not JSON, no events, or, for a route of one event, a bad event: the reason",
     "401": "no write key, or one that nobody has",
@@ -99,61 +95,54 @@ def view(_request: HttpRequest) -> HttpResponse:
 
 
 def _paths() -> Described:
-    batch = _operation("Several events", _BASIC, {**_TEXT, "application/json": {"schema": _REJECTED}}, _BATCH)
+    mixed = {**_TEXT, "application/json": {"schema": _REJECTED}}
+    batch = _takes(_BATCH) | {"summary": "Several events", "responses": _responses(mixed)}
+    either = [*_BASIC, *_QUERY]
+    webhook = {"summary": "What others send, as track events", "security": either, "responses": _responses(mixed)}
     found: Described = {}
     for path, name in routes.EVENTS.items():
-        found[path] = {"post": _operation(f"One {name} event", _BASIC, _TEXT, _EVENT)}
-    found |= {path: {"post": batch} for path in routes.BATCHES}
+        one = {"summary": f"One {name} event", "security": _BASIC, "responses": _responses(_TEXT)}
+        found[path] = {"post": _takes(_EVENT) | one}
+    found |= {path: {"post": batch | {"security": _BASIC}} for path in routes.BATCHES}
     found |= {path: {"post": batch | {"security": _QUERY}} for path in routes.BEACONS}
-    for path, name in routes.PIXELS.items():
-        found[path] = {"get": _pixel(f"One {name} event, from an image")}
-    found |= {path: _webhook() for path in routes.WEBHOOKS}
-    thanks = _operation("Taken and forgotten", _NOBODY, _TEXT, {})
-    found |= {path: {"post": thanks | {"responses": {"200": _answer("ignored", _TEXT)}}} for path in routes.DISCARDED}
-    found |= {path: {"get": _config("The configuration of an SDK", _EITHER)} for path in routes.CONFIGS}
-    found["/v1/projects/{writeKey}/settings"] = {
-        "parameters": [{"name": "writeKey", "in": "path", "required": True, "schema": {"type": "string"}}],
-        "get": _config("The settings of Segment's web SDK", _NOBODY),
-    }
+    found |= {path: {"get": _pixel(name)} for path, name in routes.PIXELS.items()}
+    found |= {path: {"get": webhook, "post": _takes({}) | webhook} for path in routes.WEBHOOKS}
+    ignored = {"summary": "Taken and forgotten", "responses": {"200": _answer("ignored", _TEXT)}}
+    found |= {path: {"post": _takes({}) | ignored} for path in routes.DISCARDED}
+    config = {"summary": "The configuration of an SDK", "security": either, "responses": _configs()}
+    found |= {path: {"get": config} for path in routes.CONFIGS}
+    key = {"name": "writeKey", "in": "path", "required": True, "schema": {"type": "string"}}
+    settings = {"summary": "The settings of Segment's web SDK", "parameters": [key], "responses": _configs()}
+    found["/v1/projects/{writeKey}/settings"] = {"get": settings}
     return found
 
 
-def _operation(summary: str, security: list[Described], stored: Described, body: Described) -> Described:
-    responses = {"200": _answer(_STORED, stored)}
-    responses |= {status: _answer(what, _TEXT) for status, what in _REFUSALS.items()}
-    responses |= {status: _answer(what, _TEXT) | {"headers": _RETRY} for status, what in _LATER.items()}
-    content = {"application/json": {"schema": body}}
+def _takes(body: Described) -> Described:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
+
+
+def _pixel(name: str) -> Described:
     return {
-        "summary": summary,
-        "security": security,
-        "requestBody": {"required": True, "content": content},
-        "responses": responses,
+        "summary": f"One {name} event, from an image",
+        "security": _QUERY,
+        "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ("userId", "event")],
+        "responses": _responses(_IMAGE, refused=_IMAGE),
     }
 
 
-def _pixel(summary: str) -> Described:
-    of_image = _operation(summary, _QUERY, _IMAGE, {})
-    for answer in of_image["responses"].values():
-        answer["content"] = _IMAGE
-    del of_image["requestBody"]
-    of_image["parameters"] = [
-        {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("userId", "event")
-    ]
-    return of_image
+def _responses(stored: Described, refused: Described = _TEXT) -> Described:
+    found = {"200": _answer("stored, and committed", stored)}
+    found |= {status: _answer(what, refused) for status, what in _REFUSALS.items()}
+    return found | {status: _answer(what, refused) | {"headers": _RETRY} for status, what in _LATER.items()}
 
 
-def _webhook() -> Described:
-    stored = {**_TEXT, "application/json": {"schema": _REJECTED}}
-    post = _operation("Whatever another product posts, as track events", _EITHER, stored, {})
-    get = {name: value for name, value in post.items() if name != "requestBody"}
-    return {"post": post, "get": get | {"summary": "The same from a query"}}
-
-
-def _config(summary: str, security: list[Described]) -> Described:
-    responses = {"200": _answer("as SDKs read it", _JSON)}
-    responses |= {status: _answer("no such write key", _TEXT) for status in ("400", "401", "404")}
-    responses["503"] = _answer(_LATER["503"], _TEXT) | {"headers": _RETRY}
-    return {"summary": summary, "security": security, "responses": responses}
+def _configs() -> Described:
+    return {
+        "200": _answer("as SDKs read it", {"application/json": {"schema": {"type": "object"}}}),
+        "400": _answer("a write key that nobody has", _TEXT),
+        "401": _answer("no write key", _TEXT),
+        "503": _answer(_LATER["503"], _TEXT) | {"headers": _RETRY},
+    }
 
 
 def _answer(what: str, content: Described) -> Described:

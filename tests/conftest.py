@@ -2,16 +2,23 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from redis import Redis
 
 from ingest import log
 from ingest.config import sources
+from rudderproj import db
+from rudderproj.celery import app
 from tests import flush
 
+SDK_TESTS = Path(__file__).parent / "sdk"
 SINGLE_ROWS = """
 INSERT INTO ingest_configversion (id, version) VALUES (1, 1) ON CONFLICT DO NOTHING;
 INSERT INTO alerts_mode (id, mode, since, reason, actor) VALUES (1, 'normal', now(), '', '') ON CONFLICT DO NOTHING;
@@ -38,16 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     one.
     """
     for item in items:
-        if "sdk" in item.path.parts:
+        if SDK_TESTS in item.path.parents:
             item.add_marker(pytest.mark.sdk)
             item.add_marker(pytest.mark.xdist_group("sdk"))
         elif item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "process_env" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.process)
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
-    for item in items:
-        if "process_env" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.process)
 
 
 @pytest.fixture
@@ -62,6 +68,22 @@ def committed(transactional_db: None) -> Iterator[None]:
     yield
     log.stop()
     sources.clear()
+
+
+@pytest.fixture
+def raw(committed: None) -> Iterator[Connection]:
+    """A connection as the product's own SQL uses them."""
+    with closing(db.connect("tests", 30)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def broker(committed: None) -> Iterator[Redis]:
+    """The broker, empty before and after."""
+    with closing(Redis.from_url(app.conf.broker_url)) as client:
+        client.flushdb()
+        yield client
+        client.flushdb()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ SELECT crash FROM unnest(%s::text[]) crash WHERE NOT EXISTS (
     SELECT FROM destinations_suspect s WHERE s.state <> 'cleared' AND s.crashes @> to_jsonb(ARRAY[crash]))
 """
 _IS_POISONED = f"""
-SELECT count(*) >= %(most)s OR coalesce(bool_or(s.delivered_before >= {_DELIVERED}), false)
+SELECT count(*) + 1 >= %(most)s OR coalesce(bool_or(s.delivered_before >= {_DELIVERED}), false)
 FROM destinations_suspect s
 WHERE s.destination_id = %(destination)s AND s.state = 'guilty'
   AND s.settled_at > now() - %(seconds)s * interval '1 second'
@@ -100,7 +100,7 @@ def is_poisoned(raw: Connection, destination_id: int) -> bool:
 
     A destination that dies of anything takes nothing in between; one that has two poison events takes all the others.
     """
-    given = {"destination": destination_id, "seconds": POISONED_SECONDS, "most": POISONED_EVENTS - 1}
+    given = {"destination": destination_id, "seconds": POISONED_SECONDS, "most": POISONED_EVENTS}
     with raw.cursor() as cursor:
         cursor.execute(_IS_POISONED, given)
         row = cursor.fetchone()

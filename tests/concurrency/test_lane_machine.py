@@ -4,13 +4,11 @@ The model keeps, per lane, what was appended and what is durably settled; everyt
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
 from django.db import connection as database
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,7 +16,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -30,7 +27,7 @@ from destinations.progress import Place
 from destinations.reader import Ask, Owed
 from ingest.hashing import lane_of
 from ingest.statements import insert_events
-from rudderproj import db
+from tests import machines
 from tests.forwarding.world import World, make_world
 
 USERS = ["a", "b", "mate63"]  # the last two share a lane
@@ -275,25 +272,10 @@ def _row(owed: Owed, fate: str) -> Row:
     return Row(lane.connection_id, lane.number, owed.user_key, *place, owed.day, owed.message_id, fate, "")
 
 
-@pytest.fixture
-def raw(committed: None) -> Iterator[Connection]:
-    opened = db.connect("machine", 20)
-    yield opened
-    opened.close()
-
-
 def run_machine(raw: Connection, examples: int, steps: int) -> None:
     with Sink() as sink:
         machine = type("Machine", (LaneMachine,), {"raw": raw, "sink": sink})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        machines.run(machine, examples, steps)
 
 
 def test_log_and_lanes_agree_with_the_model(raw: Connection) -> None:

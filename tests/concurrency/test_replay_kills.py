@@ -9,12 +9,12 @@ from destinations.models import Replay
 from destinations.oracle.sink import Sink
 from destinations.replay.progress import progress
 from tests.concurrency.celery_workers import Worker
-from tests.concurrency.test_worker_kills import UNCHECKPOINTED, broker, sink, workers
+from tests.concurrency.test_worker_kills import UNCHECKPOINTED, sink, workers
 from tests.forwarding.workers import eventually
 from tests.forwarding.world import World, make_world
 from tests.replay.replays import DEAD_LETTERS, start
 
-__all__ = ["broker", "sink", "workers"]
+__all__ = ["sink", "workers"]
 
 pytestmark = pytest.mark.slow
 

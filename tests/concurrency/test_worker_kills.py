@@ -16,7 +16,6 @@ from redis import Redis
 
 from destinations.oracle.sink import Sink
 from ingest import log
-from rudderproj.celery import app
 from tests.concurrency.celery_workers import Worker
 from tests.forwarding.workers import eventually
 from tests.forwarding.world import World, make_world
@@ -40,15 +39,6 @@ SCRIPTS: list[tuple[float, list[Any]]] = [
 def sink() -> Iterator[Sink]:
     with Sink() as listening:
         yield listening
-
-
-@pytest.fixture
-def broker(committed: None) -> Iterator[Redis]:
-    client = Redis.from_url(app.conf.broker_url)
-    client.flushdb()
-    yield client
-    client.flushdb()
-    client.close()
 
 
 @pytest.fixture

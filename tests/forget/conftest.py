@@ -15,9 +15,8 @@ from tests.forwarding.conftest import sink, world
 from tests.forwarding.world import World
 from tests.retention.conftest import usual_partitions
 from tests.retention.log import next_number
-from tests.status.conftest import raw
 
-__all__ = ["raw", "sink", "usual_partitions", "world"]
+__all__ = ["sink", "usual_partitions", "world"]
 
 Store = Callable[..., str]
 

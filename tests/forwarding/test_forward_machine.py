@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from destinations import actions
 from destinations.forward import Forwarder
 from destinations.models import Replay
 from destinations.oracle.script import reply
 from destinations.oracle.sink import Sink
+from tests import machines
 from tests.forwarding.workers import limits
 from tests.forwarding.world import World, make_world
 from tests.replay import replays
@@ -118,9 +117,4 @@ class ForwardMachine(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 def test_order_and_completeness_hold_whatever_the_destination_does_and_operators_do() -> None:
-    run_machine(
-        ForwardMachine,
-        settings=settings(
-            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    machines.run(ForwardMachine, examples=15, steps=25)

@@ -1,7 +1,6 @@
 """Claims that are lost: their holder writes and sends nothing more; what was not written is read again."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from django.db import connection as database
@@ -15,13 +14,6 @@ from rudderproj import db
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World
 from tests.race import below_horizon
-
-
-@pytest.fixture
-def raw(committed: None) -> Iterator[Connection]:
-    opened = db.connect("test", 10)
-    yield opened
-    opened.close()
 
 
 def claim(raw: Connection, world: World, seconds: float = 60.0) -> int:

@@ -1,7 +1,5 @@
 """The description of ingest, and Schemathesis against a real web process with it: requests right and wrong."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ from drf_spectacular.validation import validate_schema
 
 from ingest import openapi, urls
 from ingest.models import Event, RejectedEvent, Source
+from tests.described import assert_as_described
 from tests.ingest.web import WebProcess
 
 OPTIONS = Path(__file__).with_name("schemathesis.toml")
@@ -29,21 +28,9 @@ def test_it_is_served_to_whoever_asks() -> None:
 
 
 @pytest.mark.slow
-def test_no_request_finds_a_difference_between_ingest_and_its_description(
-    process_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_no_request_finds_a_difference_between_ingest_and_its_description(process_env: dict[str, str]) -> None:
     Source.objects.create(name="web", write_key="WK")
     web = WebProcess(process_env, LOG_LEVEL="WARNING")
-    command = [
-        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(OPTIONS), "run"),
-        *(f"http://127.0.0.1:{web.port}/openapi.json", "--max-examples", "15", "--seed", "1"),
-        *("--generation-database", "none", "--continue-on-failure", "--no-color"),
-    ]
-    try:
-        ran = subprocess.run(command, cwd=tmp_path, env=process_env, capture_output=True, text=True, timeout=600)
-    finally:
-        web.stop()
-    assert ran.returncode == 0, ran.stdout[-20_000:] + ran.stderr[-2_000:]
-    assert "Traceback" not in web.output(), web.output()
+    assert_as_described(web, "/openapi.json", OPTIONS, "--max-examples", "15")
     assert Event.objects.exists()
     assert RejectedEvent.objects.exists()

@@ -212,9 +212,7 @@ def test_when_as_many_are_in_work_as_may_be_and_while_it_ends(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "by", [[], ["rudderproj.guard", "--role", "web", "--", sys.executable, "-m"]], ids=["", "guard"]
-)
+@pytest.mark.parametrize("by", [[], GUARD], ids=["alone", "guard"])
 def test_a_client_that_comes_while_it_starts_waits_and_is_served(
     process_env: dict[str, str], source: Source, tmp_path: Path, by: list[str]
 ) -> None:

@@ -1,20 +1,16 @@
 """Copies against a small pure model: batches, failed transactions and midnight in any order; each id is stored once."""
 
-from collections.abc import Iterator
 from itertools import count
 
-import pytest
 from django.db.models import Count
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from ingest.hashing import lane_of
 from ingest.models import Event, Source
 from ingest.statements import NewEvent, insert_events
-from rudderproj import db
+from tests import machines
 from tests.ingest_log.test_midnight import at
 
 _NAMES = count()
@@ -70,17 +66,5 @@ class DedupMachine(RuleBasedStateMachine):
         return [NewEvent(self.source.pk, name, lane_of("u"), "u", "{}") for name in ids]
 
 
-@pytest.fixture
-def raw(committed: None) -> Iterator[Connection]:
-    opened = db.connect("machine", 20)
-    yield opened
-    opened.close()
-
-
 def test_an_id_is_stored_once_whatever_day_its_copies_come(raw: Connection) -> None:
-    run_machine(
-        type("Machine", (DedupMachine,), {"raw": raw}),
-        settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    machines.run(type("Machine", (DedupMachine,), {"raw": raw}), examples=40, steps=25)

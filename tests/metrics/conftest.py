@@ -1,5 +1,5 @@
 """Events written straight into the log, and a source connected to a destination."""
 
-from tests.status.conftest import link, raw, source, write
+from tests.status.conftest import link, source, write
 
-__all__ = ["link", "raw", "source", "write"]
+__all__ = ["link", "source", "write"]

@@ -3,30 +3,28 @@
 Time is the database's, so it passes by moving everything that has happened into the past.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from alerts import modes
 from alerts.models import Crash, Mode, ModeChange, Process
 from alerts.recovery import evaluation
+from tests import machines
 from tests.recovery.crashes import database_now
 
 WINDOW, LONG, THRESHOLD, QUIET = 300, 1800, 5, 400
 NODES = (("forward", "f-1"), ("forward", "f-2"), ("web", "w-1"))
-_PASS = (
-    "UPDATE alerts_crash SET at = at - %(by)s, restarted_at = restarted_at - %(by)s",
-    "UPDATE alerts_mode SET since = since - %(by)s, probation_until = probation_until - %(by)s",
-    "UPDATE alerts_modechange SET at = at - %(by)s",
-)
+_PASS = """
+UPDATE alerts_crash SET at = at - %(by)s * interval '1 second',
+    restarted_at = restarted_at - %(by)s * interval '1 second';
+UPDATE alerts_mode SET since = since - %(by)s * interval '1 second',
+    probation_until = probation_until - %(by)s * interval '1 second';
+"""
 
 
 @dataclass
@@ -86,7 +84,7 @@ class ModeMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.deaths)
     @rule(data=st.data())
     def is_explained(self, data: st.DataObject) -> None:
-        pk = data.draw(st.sampled_from(sorted(self.deaths, key=list(self.deaths).index)))
+        pk = data.draw(st.sampled_from(list(self.deaths)))
         Crash.objects.filter(pk=pk).update(explained="event m")
         self.deaths[pk].is_explained = True
         self.look()
@@ -119,8 +117,7 @@ class ModeMachine(RuleBasedStateMachine):
 
     def passes(self, seconds: float) -> None:
         with connection.cursor() as cursor:
-            for statement in _PASS:
-                cursor.execute(statement.replace("%(by)s", "make_interval(secs => %(by)s)"), {"by": seconds})
+            cursor.execute(_PASS, {"by": seconds})
         Process.objects.update(last_seen_at=database_now())
         self.clock += seconds
 
@@ -170,30 +167,13 @@ class ModeMachine(RuleBasedStateMachine):
             assert named[0].node[0] == "forward"
 
 
-@contextmanager
-def recovery_settings() -> Iterator[None]:
-    before = django_settings.ENV
-    django_settings.ENV = before | {
-        "RECOVERY_ENABLED": True,
+@pytest.mark.slow
+@pytest.mark.usefixtures("committed")
+def test_the_mode_follows_from_what_crashed_and_what_operators_said(settings: Any) -> None:
+    settings.ENV = settings.ENV | {
         "RECOVERY_CRASH_THRESHOLD": THRESHOLD,
         "RECOVERY_CRASH_WINDOW_SECONDS": float(WINDOW),
         "RECOVERY_CRASH_LONG_WINDOW_SECONDS": float(LONG),
         "RECOVERY_AUTO_RESUME_SECONDS": float(QUIET),
-        "RSERVER_MODE": "",
     }
-    try:
-        yield
-    finally:
-        django_settings.ENV = before
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("committed")
-def test_the_mode_follows_from_what_crashed_and_what_operators_said() -> None:
-    with recovery_settings():
-        run_machine(
-            ModeMachine,
-            settings=settings(
-                max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-            ),
-        )
+    machines.run(ModeMachine, examples=25, steps=40)

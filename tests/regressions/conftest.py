@@ -1,5 +1,5 @@
-"""The sink, world and broker of the forwarding tests."""
+"""The sink and world of the forwarding tests."""
 
-from tests.forwarding.conftest import broker, sink, world
+from tests.forwarding.conftest import sink, world
 
-__all__ = ["broker", "sink", "world"]
+__all__ = ["sink", "world"]

@@ -12,9 +12,9 @@ from ingest.hashing import lane_of
 from ingest.models import Source
 from ingest.statements import NewEvent, insert_events, insert_statement
 from tests.retention.log import next_number
-from tests.status.conftest import link, raw, source, write
+from tests.status.conftest import link, source, write
 
-__all__ = ["link", "raw", "source", "write"]
+__all__ = ["link", "source", "write"]
 
 KEPT_DAYS = 5
 WriteAgo = Callable[..., None]

@@ -1,8 +1,7 @@
 """Events written straight into the log, and a source connected to a destination."""
 
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -11,15 +10,8 @@ from destinations.models import Connection as Link
 from destinations.models import Destination
 from ingest.models import Source
 from ingest.statements import NewEvent, insert_events
-from rudderproj import db
 
 Write = Callable[..., None]
-
-
-@pytest.fixture
-def raw(committed: None) -> Iterator[Connection]:
-    with closing(db.connect("tests", 30)) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """While a suspect is open nobody but an examination touches its lane; the others go on."""
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -26,12 +25,6 @@ from tests.forwarding.world import World
 from tests.suspects.crashes import crash, entry, states
 
 OTHER = next(f"u{n}" for n in range(100) if lane_of(f"u{n}") != lane_of("a"))
-
-
-@pytest.fixture
-def raw(committed: None) -> Iterator[Connection]:
-    with closing(db.connect("suspects", 20)) as opened:
-        yield opened
 
 
 def work(world: World) -> None:

@@ -9,7 +9,6 @@ from redis import Redis
 from alerts import modes
 from alerts.models import Crash
 from destinations.oracle.sink import Sink
-from rudderproj.celery import app
 from tests.concurrency.celery_workers import Worker
 from tests.forwarding.workers import eventually
 from tests.forwarding.world import World, make_world
@@ -18,16 +17,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def worker(process_env: dict[str, str], tmp_path: Path) -> Iterator[Worker]:
-    client = Redis.from_url(app.conf.broker_url)
-    client.flushdb()
+def worker(process_env: dict[str, str], broker: Redis, tmp_path: Path) -> Iterator[Worker]:
     env = process_env | {"FORWARD_TIMEOUT_SECONDS": "2", "FORWARD_BUDGET_SECONDS": "2", "LOG_LEVEL": "WARNING"}
     started = Worker("deadly", env, tmp_path / "worker.log", app="tests.suspects.app")
     started.start()
     yield started
     started.stop()
-    client.flushdb()
-    client.close()
 
 
 def deadly(sink: Sink, name: str, users: int, death: str) -> World:
