@@ -6,7 +6,6 @@ Owns its start, its configuration and its end. Must never meet the stack of a pe
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
+
+from drills.stack import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE_KEY = "bench"
@@ -56,7 +57,7 @@ class Stack:
 @contextlib.contextmanager
 def running(data_dir: Path) -> Iterator[Stack]:
     """Start sink and stack, stop both afterwards. Raises RuntimeError with what the stack said."""
-    web_port, flower_port, sink_port = _free_ports(3)
+    web_port, flower_port, sink_port = free_ports(3)
     names = ("DATABASE_URL", "CELERY_BROKER_URL")
     environ = {name: value for name, value in os.environ.items() if name not in names}
     environ |= {"DATA_DIR": str(data_dir), "WEB_PORT": str(web_port), "FLOWER_PORT": str(flower_port)}
@@ -97,11 +98,3 @@ def _configure(stack: Stack, environ: dict[str, str]) -> None:
     command = [sys.executable, "manage.py", "apply", str(file)]
     subprocess.run(command, env=environ, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     time.sleep(2)  # a change is in force everywhere within this
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

@@ -26,12 +26,8 @@ class Api:
     def patch(self, path: str, **value: Any) -> Any:
         return self._ask("PATCH", path, value)
 
-    def get(self, path: str) -> Any:
-        return self._ask("GET", path, None)
-
     def _ask(self, method: str, path: str, value: Any) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        status, body = ask(self._stack, method, f"/api/v1/{path}", value, headers)
+        status, body = _ask(self._stack, method, f"/api/v1/{path}", value, f"Bearer {self._token}")
         if status >= 300:
             raise NotSo(f"{method} {path}: {status} {body[:200]}")
         return json.loads(body)
@@ -39,15 +35,15 @@ class Api:
 
 def post_event(stack: Stack, write_key: str, event: dict[str, Any]) -> bool:
     """Whether it was acknowledged. Raises OSError or http.client.HTTPException when no answer came."""
-    headers = {"Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode()}
-    return ask(stack, "POST", "/v1/track", event, headers | {"Content-Type": "application/json"})[0] == 200
+    login = base64.b64encode(f"{write_key}:".encode()).decode()
+    return _ask(stack, "POST", "/v1/track", event, f"Basic {login}")[0] == 200
 
 
-def ask(stack: Stack, method: str, path: str, value: Any, headers: dict[str, str]) -> tuple[int, str]:
+def _ask(stack: Stack, method: str, path: str, value: Any, login: str) -> tuple[int, str]:
     """Status and body of one request over its own connection."""
-    body = None if value is None else json.dumps(value).encode()
+    headers = {"Authorization": login, "Content-Type": "application/json"}
     connection = http.client.HTTPConnection(stack.host, stack.web_port, timeout=TIMEOUT_SECONDS)
     with contextlib.closing(connection):
-        connection.request(method, path, body, headers)
+        connection.request(method, path, json.dumps(value), headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")

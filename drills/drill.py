@@ -14,10 +14,6 @@ WORKER_KILLED = Target(first_delivery_seconds=5.0)
 FAILED_OVER = Target(first_delivery_seconds=15.0)
 
 
-class Impossible(Exception):
-    """This machine cannot do a drill; the message says why."""
-
-
 @dataclass(frozen=True)
 class Drill:
     """One way to break the product. `fault` runs while the load flows, and ends with nothing left broken.

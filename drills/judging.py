@@ -65,7 +65,6 @@ class Outcome:
         found += [f"{self.out_of_order} out of order"] if self.out_of_order else []
         if self.duplicates > self.may_repeat:
             found.append(f"{self.duplicates} duplicates, {self.may_repeat} at most")
-        found += [] if self.accepted else ["nothing was accepted"]
         return found + list(self.complaints)
 
     @property
@@ -89,14 +88,15 @@ def outcome(name: str, target: Target, marks: Marks, report: Mapping[str, Any], 
         refused=ledger.refused,
         may_repeat=marks.may_repeat,
         target=target,
-        complaints=(*marks.complaints, *_difference(report)),
+        complaints=(*marks.complaints, *_odd(report)),
         notes=tuple(marks.notes),
     )
 
 
-def _difference(report: Mapping[str, Any]) -> list[str]:
-    """The database's own account, and arrivals of what was never sent."""
-    found = [] if report["difference"] == 0 else [f"the terms differ by {report['difference']}"]
+def _odd(report: Mapping[str, Any]) -> list[str]:
+    """A run that proves nothing, the database's own account, and arrivals of what was never sent."""
+    found = [] if report["accepted"] else ["nothing was accepted"]
+    found += [] if report["difference"] == 0 else [f"the terms differ by {report['difference']}"]
     return found + ([f"{report['unexpected']} unexpected"] if report["unexpected"] else [])
 
 

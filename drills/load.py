@@ -12,8 +12,6 @@ from destinations.verify.ledger import Reader
 from drills.ledger import Ledger
 from drills.stack import ROOT, NotSo, Stack, eventually
 
-LEAST_SECONDS = 10.0
-
 RETRY_SECONDS = 1.0  # a client that waited for as long as Retry-After says would tell less of what is down
 
 

@@ -1,4 +1,4 @@
-"""A TCP relay in a thread of its own: what stands between two programs, so that it can be cut, and what passes changed.
+"""A TCP relay in a thread of its own: what stands between two programs of this machine, and changes what passes.
 
 Must never know what it carries: whoever wants to change something gives a function from bytes to bytes.
 """
@@ -13,13 +13,10 @@ Change = Callable[[bytes], bytes]
 
 
 class Relay:
-    """Listens on a port of its own and connects to `upstream` for each client. `change` is made for each connection."""
+    """Listens on a port of its own and connects to `upstream` for each client; `change` makes each one's change."""
 
-    def __init__(
-        self, upstream: tuple[str, int], change: Callable[[], Change] | None = None, host: str = "127.0.0.1"
-    ) -> None:
-        self.upstream = upstream
-        self._change, self._host = change, host
+    def __init__(self, upstream: int, change: Callable[[], Change]) -> None:
+        self._upstream, self._change = upstream, change
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
@@ -34,7 +31,7 @@ class Relay:
         self._thread.join(10)
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._accepted, self._host, 0)
+        return await asyncio.start_server(self._accepted, "127.0.0.1", 0)
 
     async def _end(self) -> None:
         self._server.close()
@@ -49,12 +46,11 @@ class Relay:
             task.add_done_callback(self._tasks.discard)
         with contextlib.suppress(OSError, asyncio.CancelledError):
             try:
-                server, to_server = await asyncio.open_connection(*self.upstream)
+                server, to_server = await asyncio.open_connection("127.0.0.1", self._upstream)
             except OSError:
                 to_client.close()
                 return
-            change = self._change() if self._change else bytes
-            await _either(_pump(client, to_server, change), _pump(server, to_client, bytes))
+            await _either(_pump(client, to_server, self._change()), _pump(server, to_client, bytes))
             for writer in (to_client, to_server):
                 writer.close()
 
@@ -78,7 +74,7 @@ async def _either(*ways: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.contextmanager
-def relaying(upstream: tuple[str, int], change: Callable[[], Change] | None = None) -> Iterator[Relay]:
+def relaying(upstream: int, change: Callable[[], Change]) -> Iterator[Relay]:
     """A relay until the end of the block."""
     relay = Relay(upstream, change)
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 
 from drills import table
-from drills.drill import Drill, Impossible
+from drills.drill import Drill
 from drills.judging import Marks, Outcome, outcome
 from drills.load import flowing
 from drills.scene import Scene
@@ -52,10 +52,8 @@ def run(drills: Sequence[Drill], options: Options, folder: Path) -> Iterator[Out
                     (home := folder / f"stage-{number}").mkdir()
                     stack = stage.enter_context(drill.stage(home / "data"))
                 found = _one(drill, stack, options, folder)
-            except Impossible as error:
-                found = Outcome(drill.name, skipped=str(error))
             except FAILURES as error:
-                found = Outcome(drill.name, target=drill.target, accepted=1, complaints=(str(error) or repr(error),))
+                found = Outcome(drill.name, target=drill.target, complaints=(str(error) or repr(error),))
                 of = None  # who knows what it left behind
             say(table.line(found))
             yield found
@@ -72,7 +70,7 @@ def _one(drill: Drill, stack: Stack, options: Options, folder: Path) -> Outcome:
     chance = random.Random(f"{options.seed} {drill.name}")  # as if no other drill had run
     marks = Marks()
     with flowing(stack, plan, home) as load:
-        scene = Scene(stack, load, plan.seconds, chance, home, marks)
+        scene = Scene(stack, load, plan.seconds, chance, marks)
         drill.fault(scene)
         say(f"{drill.name}: mended, {max(scene.left, 0):.0f} s of load to go")
     _is_whole(stack, marks)

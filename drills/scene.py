@@ -4,13 +4,14 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TypeVar
 
 from drills.judging import UNCHECKPOINTED, Marks
 from drills.load import Load
 from drills.stack import Stack
 
 REST_SECONDS = 6.0  # of load after the last blow, to see it recover
+S = TypeVar("S", bound=Stack)
 
 
 @dataclass
@@ -21,9 +22,14 @@ class Scene:
     load: Load
     seconds: float
     chance: random.Random
-    folder: Path
     marks: Marks = field(default_factory=Marks)
     began_at: float = field(default_factory=time.monotonic)
+
+    def staged(self, kind: type[S]) -> S:
+        """The stack, which is of this kind on the drill's own stage."""
+        if not isinstance(self.stack, kind):
+            raise TypeError("this drill needs its own stage")
+        return self.stack
 
     @property
     def left(self) -> float:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import psutil
 import psycopg2
+from redis import Redis
 
 from rudderproj.stack import processes
 
@@ -26,9 +27,10 @@ ROLES = ("web", "forward", "alerts", "beat")
 PATIENCE_SECONDS = 120.0  # a machine may be busy with other things
 START_SECONDS = 300.0
 STOP_SECONDS = 200.0
+OTHER_CLIENTS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
 T = TypeVar("T")
 
-# Drills kill more than recovery stands by, and are about everything else; one is about recovery, and sets its own.
+# Drills kill more than recovery stands by, and are about everything else.
 DEFAULTS = {"RECOVERY_CRASH_THRESHOLD": "100000", "FORWARD_AUTOSCALE": "4,1", "EGRESS_ALLOW": "127.0.0.0/8,::1/128"}
 LEFT_OUT = ("DATABASE_URL", "CELERY_BROKER_URL", "DATA_DIR", "SECRET_KEY", "SECRETS_KEYS", "NODE_ID", "INBOX_ENABLED")
 
@@ -89,12 +91,17 @@ class Stack:
                 raise NotSo(f"the stack did not stop within {STOP_SECONDS:.0f} s") from None
         return time.monotonic() - began
 
-    def end(self) -> None:
-        """Leave nothing behind, whatever a drill that failed has left of it."""
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Started, until the end of the block; nothing is left behind, whatever a drill that failed has left of it."""
         try:
-            self.stop()
-        except NotSo:
-            self.cut_power()
+            self.start()
+            yield
+        finally:
+            try:
+                self.stop()
+            except NotSo:
+                self.cut_power()
 
     def cut_power(self) -> None:
         """SIGKILL everything at once, the database and the one that we started included."""
@@ -120,13 +127,7 @@ class Stack:
 
     def lives(self) -> dict[str, int]:
         """The live recorded processes by name; of roles these are the guards."""
-        found = {}
-        for path in self._run.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                pid = processes.recorded(self._run, path.stem, json.loads(path.read_text())["marker"])
-                if pid:
-                    found[path.stem] = pid
-        return found
+        return lives(self._run)
 
     def everything(self) -> list[int]:
         """Every process of this folder, children included."""
@@ -207,6 +208,25 @@ class Stack:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
+    def end_connections(self) -> None:
+        """pg_terminate_backend of every client; of nobody while the database takes no connection."""
+        with contextlib.suppress(psycopg2.OperationalError):
+            self.query(f"SELECT pg_terminate_backend(pid) {OTHER_CLIENTS}")
+
+    def broker(self) -> Redis:
+        """A client of the broker."""
+        return Redis.from_url(self.known["CELERY_BROKER_URL"])
+
+
+def lives(run: Path) -> dict[str, int]:
+    """The live processes that the records in a data folder's `run` name, as {name: pid}."""
+    found = {}
+    for path in run.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            if pid := processes.recorded(run, path.stem, json.loads(path.read_text())["marker"]):
+                found[path.stem] = pid
+    return found
+
 
 def _children(pid: int, recursive: bool = True) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -224,11 +244,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running(folder: Path) -> Iterator[Stack]:
     """A running stack until the end of the block."""
-    stack = Stack(folder, environ or {})
-    try:
-        stack.start()
+    stack = Stack(folder, {})
+    with stack.running():
         yield stack
-    finally:
-        stack.end()

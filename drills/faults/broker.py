@@ -7,26 +7,21 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from drills.carrier import carrying
 from drills.doorbells import Doorbells
 from drills.drill import Drill
 from drills.load import Plan
 from drills.relay import relaying
 from drills.scene import REST_SECONDS, Scene
-from drills.stack import ROOT, Stack
-from rudderproj.stack import processes, valkey
-from rudderproj.stack.datadir import open_data_dir
-
-
-def _client(scene: Scene) -> Redis:
-    return Redis.from_url(scene.stack.known["CELERY_BROKER_URL"])
+from drills.stack import Stack
+from rudderproj.stack import processes
 
 
 def _kill_clients(client: Redis) -> None:
@@ -35,7 +30,7 @@ def _kill_clients(client: Redis) -> None:
 
 def _again_and_again(blow: Callable[[Redis], object]) -> Callable[[Scene], None]:
     def fault(scene: Scene) -> None:
-        client = _client(scene)
+        client = scene.stack.broker()
         for _ in scene.beats(every=2.0):
             with contextlib.suppress(RedisError):
                 blow(client)
@@ -81,32 +76,17 @@ class LossyStack(Stack):
 @contextlib.contextmanager
 def behind_relay(folder: Path) -> Iterator[Stack]:
     """A stack with a Valkey of the drill's own, and a relay between."""
-    data = open_data_dir(str(folder.with_name("broker")))
-    server = valkey.prepare(data)
-    process = subprocess.Popen(server.command, cwd=ROOT, stdout=subprocess.DEVNULL)
     doorbells = Doorbells(random.Random(0))
-    try:
-        valkey.wait(server)
-        with relaying(("127.0.0.1", server.port), doorbells.way) as relay:
-            password = urlsplit(server.url()).password
-            stack = LossyStack(folder, {"CELERY_BROKER_URL": f"redis://:{password}@127.0.0.1:{relay.port}/0"})
-            stack.doorbells = doorbells
-            try:
-                stack.start()
-                yield stack
-            finally:
-                stack.end()
-    finally:
-        process.kill()
-        process.wait()
-        data.close()
+    with carrying(folder.with_name("broker")) as server, relaying(server.port, doorbells.way) as relay:
+        stack = LossyStack(folder, {"CELERY_BROKER_URL": replace(server, port=relay.port).url()})
+        stack.doorbells = doorbells
+        with stack.running():
+            yield stack
 
 
 def lossy(scene: Scene) -> None:
     """A third of the rings is lost, a third comes twice, some come late, and their order is any."""
-    if not isinstance(scene.stack, LossyStack):
-        raise TypeError("this drill needs its own stage")
-    doorbells = scene.stack.doorbells
+    doorbells = scene.staged(LossyStack).doorbells
     doorbells.chance = scene.chance
     doorbells.drop, doorbells.repeat, doorbells.hold = 0.3, 0.3, 0.2
     scene.recovering()

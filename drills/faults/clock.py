@@ -55,18 +55,13 @@ def on_another_clock(folder: Path) -> Iterator[Stack]:
     )
     stack.offset_file = offset_file
     stack.shift(0)
-    try:
-        stack.start()
+    with stack.running():
         yield stack
-    finally:
-        stack.end()
 
 
 def jump(scene: Scene) -> None:
     """An hour ahead, an hour behind, a few seconds before midnight, and right again."""
-    stack = scene.stack
-    if not isinstance(stack, FakedStack):
-        raise TypeError("this drill needs its own stage")
+    stack = scene.staged(FakedStack)
     before_midnight = DAY - int(time.time()) % DAY - 3
     shifts = (HOUR, -HOUR, before_midnight, 0)
     each = (scene.left - 4.0) / len(shifts)

@@ -16,11 +16,7 @@ import psycopg2
 from drills.drill import Drill
 from drills.load import Plan
 from drills.scene import REST_SECONDS, Scene
-from drills.stack import NotSo, eventually
-
-_OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
-
-_WRITER = "FROM pg_stat_activity WHERE application_name = 'rudderproj event log'"
+from drills.stack import OTHER_CLIENTS, NotSo, eventually
 
 
 def restart(scene: Scene) -> None:
@@ -33,8 +29,7 @@ def restart(scene: Scene) -> None:
 def terminate(scene: Scene) -> None:
     """pg_terminate_backend for every client, again and again."""
     for _ in scene.beats(every=2.5):
-        with contextlib.suppress(psycopg2.OperationalError):
-            scene.stack.query(f"SELECT pg_terminate_backend(pid) {_OTHERS}")
+        scene.stack.end_connections()
         scene.recovering(repeats=1)
 
 
@@ -103,14 +98,14 @@ def freeze_in_insert(scene: Scene) -> None:
     with contextlib.closing(raw), raw.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE ingest_event IN SHARE MODE")
         eventually(
-            lambda: scene.stack.query(f"SELECT 1 {_OTHERS} AND wait_event_type = 'Lock'"), "an insert that waits"
+            lambda: scene.stack.query(f"SELECT 1 {OTHER_CLIENTS} AND wait_event_type = 'Lock'"), "an insert that waits"
         )
         web.suspend()
         try:
             cursor.execute("COMMIT")
             scene.pause(3.0)
             held = scene.stack.query(
-                f"SELECT 1 {_OTHERS} AND (backend_xid IS NOT NULL OR state = 'idle in transaction')"
+                f"SELECT 1 {OTHER_CLIENTS} AND (backend_xid IS NOT NULL OR state = 'idle in transaction')"
             )
             if held:
                 scene.complain("a stopped web process holds the horizon")

@@ -36,18 +36,13 @@ def behind_front(folder: Path) -> Iterator[Stack]:
             *("--listen", f"127.0.0.1:{front.upstream}"),
             *("--sink-url", f"http://127.0.0.1:{front.port}"),
         )
-        try:
-            stack.start()
+        with stack.running():
             yield stack
-        finally:
-            stack.end()
 
 
 def _ill(illness: Illness, rest: float) -> Callable[[Scene], None]:
     def fault(scene: Scene) -> None:
-        if not isinstance(scene.stack, FrontedStack):
-            raise TypeError("this drill needs its own stage")
-        front = scene.stack.front
+        front = scene.staged(FrontedStack).front
         front.met = 0
         front.fall_ill(illness)
         try:

@@ -45,20 +45,15 @@ def followed(folder: Path) -> Iterator[Stack]:
             url = primary.made.url().replace(f"127.0.0.1:{primary.port}", both)
             stack = FollowedStack(folder, {"DATABASE_URL": url})
             stack.primary, stack.standby = primary, standby
-            try:
-                stack.start()
+            with stack.running():
                 yield stack
-            finally:
-                stack.end()
         finally:
             standby.stop()
 
 
 def fail_over(scene: Scene) -> None:
     """The standby falls behind, commits wait for it and are cancelled; then the primary dies, and it takes over."""
-    stack = scene.stack
-    if not isinstance(stack, FollowedStack):
-        raise TypeError("this drill needs its own stage")
+    stack = scene.staged(FollowedStack)
     began = scene.now()
     with _behind(stack.standby):
         for _ in range(int(LAG_SECONDS)):

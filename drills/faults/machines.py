@@ -11,15 +11,13 @@ import secrets
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from drills.carrier import carrying
 from drills.cluster import serving
 from drills.drill import Drill
 from drills.load import Plan
 from drills.scene import REST_SECONDS, Scene
-from drills.stack import ROOT, Stack, eventually, free_ports
-from rudderproj.stack import valkey
-from rudderproj.stack.datadir import open_data_dir
+from drills.stack import Stack, eventually, free_ports
 
 NETWORK = "10.213"
 HOME = f"{NETWORK}.0.1"
@@ -108,11 +106,10 @@ def two_machines(folder: Path) -> Iterator[Stack]:
     with contextlib.ExitStack() as held:
         machines = held.enter_context(_machines())
         database = held.enter_context(serving(folder.with_name("database"), "listen_addresses=*", access=ACCESS))
-        broker = held.enter_context(_broker(folder.with_name("broker")))
-        url = database.made.url().replace("127.0.0.1", HOME)
+        broker = held.enter_context(carrying(folder.with_name("broker"), "--bind", f"127.0.0.1 {HOME}"))
         shared = {
-            "DATABASE_URL": url,
-            "CELERY_BROKER_URL": broker,
+            "DATABASE_URL": database.made.url().replace("127.0.0.1", HOME),
+            "CELERY_BROKER_URL": broker.url().replace("127.0.0.1", HOME),
             "SECRETS_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "SECRET_KEY": secrets.token_urlsafe(48),
             "WEB_HOST": "0.0.0.0",
@@ -124,8 +121,7 @@ def two_machines(folder: Path) -> Iterator[Stack]:
         port = free_ports(1)[0]
         first.verify_options = ("--listen", f"{HOME}:{port}", "--url", f"http://{first.host}:{first.web_port}")
         for stack in (first, second):
-            held.callback(stack.end)
-            stack.start()
+            held.enter_context(stack.running())
         yield first
 
 
@@ -136,34 +132,18 @@ def _on(machine: Machine, folder: Path, shared: dict[str, str]) -> TwinStack:
     return stack
 
 
-@contextlib.contextmanager
-def _broker(folder: Path) -> Iterator[str]:
-    """A Valkey that other machines reach; its URL."""
-    data = open_data_dir(str(folder))
-    server = valkey.prepare(data)
-    process = subprocess.Popen([*server.command, "--bind", f"127.0.0.1 {HOME}"], cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        valkey.wait(server)
-        yield f"redis://:{urlsplit(server.url()).password}@{HOME}:{server.port}/0"
-    finally:
-        process.kill()
-        process.wait()
-        data.close()
-
-
 def cut(scene: Scene) -> None:
     """First the machine is cut off that only forwards, then the one that verify sends to."""
-    if not isinstance(scene.stack, TwinStack):
-        raise TypeError("this drill needs its own stage")
-    for stack in (scene.stack.other, scene.stack):
+    first = scene.staged(TwinStack)
+    for stack in (first.other, first):
         stack.machine.cut()
         try:
-            scene.pause(min(CUT_SECONDS, (scene.left - 2 * REST_SECONDS)))
+            scene.pause(min(CUT_SECONDS, scene.left - 2 * REST_SECONDS))
         finally:
             stack.machine.heal()
         scene.recovering(repeats=1)
         scene.pause(REST_SECONDS)
-    eventually(scene.stack.other.is_ready, "the second machine being ready")
+    eventually(first.other.is_ready, "the second machine being ready")
 
 
 DRILLS: Sequence[Drill] = (

@@ -5,7 +5,7 @@ import random
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from drills.load import Load, Plan, flowing
@@ -19,14 +19,6 @@ SAMPLE_SECONDS = 5.0
 AS_FAST_AS_POSSIBLE = 0
 
 
-@dataclass
-class Watch:
-    """What is seen during the run."""
-
-    began: float = field(default_factory=time.monotonic)
-    memory: list[sizes.Memory] = field(default_factory=list)
-
-
 def main() -> int:
     """Run it, and tell what came of it."""
     options = _parser().parse_args()
@@ -35,12 +27,13 @@ def main() -> int:
     with running(folder / "data") as stack:
         rate = options.rate or _half_of_capacity(stack, options.seed, folder)
         plan = Plan(users=400, rate=rate, seconds=60 * options.minutes, seed=options.seed, sink_latency_ms=0)
-        before, watch = sizes.database(stack), Watch()
+        before, began = sizes.database(stack), time.monotonic()
         say(f"{rate} events a second for {options.minutes:g} minutes")
         with flowing(stack, plan, folder) as load:
-            _watch(stack, load, plan, options.every, random.Random(options.seed), watch)
+            seen = _watch(stack, load, plan, options.every, random.Random(options.seed))
             after = sizes.database(stack)  # before verify removes what it sent
-        problems = _tell(load, watch, before, after)
+        grown = verdict.growths(seen, began, time.monotonic())
+        problems = _tell(load, grown, before, after)
     print(f"\n{'FAILED: ' + '; '.join(problems) if problems else 'ok'}; logs and the ledger are in {folder}")
     return int(bool(problems))
 
@@ -55,20 +48,22 @@ def _half_of_capacity(stack: Stack, seed: int, folder: Path) -> int:
     return max(1, round(capacity / 2))
 
 
-def _watch(stack: Stack, load: Load, plan: Plan, every: float, chance: random.Random, watch: Watch) -> None:
+def _watch(stack: Stack, load: Load, plan: Plan, every: float, chance: random.Random) -> list[sizes.Memory]:
+    """Break something now and then; how large every process was meanwhile."""
+    seen: list[sizes.Memory] = []
     ends, next_trouble = time.monotonic() + plan.seconds, time.monotonic() + every
     while time.monotonic() < ends and load.process.poll() is None:
-        watch.memory.extend(sizes.memory(stack))
+        seen.extend(sizes.memory(stack))
         if time.monotonic() > next_trouble:
             name = chance.choice(sorted(TROUBLES))
             say(name)
             TROUBLES[name](stack, chance)
             next_trouble = time.monotonic() + every * chance.uniform(0.5, 1.5)
         time.sleep(SAMPLE_SECONDS)
+    return seen
 
 
-def _tell(load: Load, watch: Watch, before: sizes.Database, after: sizes.Database) -> list[str]:
-    grown = verdict.growths(watch.memory, watch.began, time.monotonic())
+def _tell(load: Load, grown: Sequence[verdict.Growth], before: sizes.Database, after: sizes.Database) -> list[str]:
     slow = verdict.latencies(load.ledger())
     mib = verdict.MIB
     print("| process | MiB before | after |\n| --- | ---: | ---: |")

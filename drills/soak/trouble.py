@@ -7,24 +7,20 @@ import time
 from collections.abc import Callable
 
 import psutil
-import psycopg2
-from redis import Redis
 from redis.exceptions import RedisError
 
 from drills.stack import Stack
 
 FREEZE_SECONDS = 2.0
-_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = user"
 
 
 def _empty_broker(stack: Stack, _: random.Random) -> None:
     with contextlib.suppress(RedisError):
-        Redis.from_url(stack.known["CELERY_BROKER_URL"]).flushall()
+        stack.broker().flushall()
 
 
 def _cut_database_connections(stack: Stack, _: random.Random) -> None:
-    with contextlib.suppress(psycopg2.Error):
-        stack.query(_TERMINATE)
+    stack.end_connections()
 
 
 def _kill_pool_process(stack: Stack, chance: random.Random) -> None:

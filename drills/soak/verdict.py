@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import mean, quantiles
+from statistics import mean
 
+from destinations.verify.numbers import percentiles
 from drills.ledger import Ledger
 from drills.soak.sizes import Database, Memory
 
@@ -59,12 +60,8 @@ def latencies(ledger: Ledger) -> list[tuple[float, float]]:
         if event in ledger.delivered
     )
     edges = [len(took) * part // PARTS for part in range(PARTS + 1)]
-    return [_middle_and_most([ms for _, ms in took[a:b]]) for a, b in pairwise(edges) if b - a > 1]
-
-
-def _middle_and_most(values: Sequence[float]) -> tuple[float, float]:
-    cuts = quantiles(values, n=20)
-    return cuts[9], cuts[18]
+    found = [percentiles([ms for _, ms in took[a:b]]) for a, b in pairwise(edges) if b > a]
+    return [(one["p50"], one["p95"]) for one in found]
 
 
 def problems(

@@ -1,7 +1,6 @@
 """A PostgreSQL and a Valkey of one test's own, to be killed."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from drills.stack import lives
 from rudderproj.stack import processes
 from tests.stack.harness import ROOT, clean_environ, eventually
 
@@ -36,12 +36,7 @@ class Services:
 
     def pid(self, name: str) -> int:
         """The live process of that name."""
-
-        def look() -> int:
-            marker = json.loads((self._run_dir / f"{name}.json").read_text())["marker"]
-            return processes.recorded(self._run_dir, name, marker) or 0
-
-        return eventually(look)
+        return eventually(lambda: lives(self._run_dir).get(name, 0))
 
     @contextlib.contextmanager
     def away(self, name: str) -> Iterator[None]:

@@ -1,10 +1,8 @@
 """Starts stacks as processes and looks at what they leave behind."""
 
 import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +13,7 @@ from typing import TypeVar
 import psutil
 import psycopg2
 
-from rudderproj.stack import processes
+from drills.stack import free_ports, lives
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
@@ -38,9 +36,7 @@ def eventually(look: Callable[[], T]) -> T:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 class Recorded:
@@ -59,14 +55,7 @@ class Recorded:
 
     def recorded(self) -> dict[str, int]:
         """The live recorded processes, as {name: pid}."""
-        found: dict[str, int] = {}
-        for path in self.run_dir.glob("*.json"):
-            with contextlib.suppress(OSError):
-                marker = json.loads(path.read_text())["marker"]
-                pid = processes.recorded(self.run_dir, path.stem, marker)
-                if pid:
-                    found[path.stem] = pid
-        return found
+        return lives(self.run_dir)
 
     def tree(self) -> list[psutil.Process]:
         """All processes of the stack now, children included."""

@@ -1,0 +1,25 @@
+"""A Valkey of a drill's own, made as the product makes its embedded one. Must never outlive the drill."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from drills.stack import ROOT
+from rudderproj.stack import valkey
+from rudderproj.stack.datadir import open_data_dir
+
+
+@contextlib.contextmanager
+def carrying(folder: Path, *options: str) -> Iterator[valkey.Valkey]:
+    """A broker that answers, until the end of the block. `options` go before its own settings."""
+    data = open_data_dir(str(folder))
+    server = valkey.prepare(data)
+    process = subprocess.Popen([*server.command, *options], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        valkey.wait(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+        data.close()
