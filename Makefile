@@ -19,7 +19,7 @@ run: ## start everything in the foreground; Ctrl-C stops it
 web-sdk: ## get the web SDK for the demo page from npm, if it is not there
 	@destinations/demo/install.sh
 
-test: venv ## run all tests (ARGS="..." goes to pytest)
+test: venv ## run all tests but those of test-sdk (ARGS="..." goes to pytest)
 	@tests/metrics/install.sh
 	@tests/deploy/install.sh
 	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not sdk" $(ARGS)
@@ -55,11 +55,11 @@ bench: venv ## measure throughput and latency; writes bench/results.json
 drill: venv ## break each part under load, and see what is lost (ARGS="NAME … --seed 2 --seconds 60")
 	@$(BIN) -m drills $(ARGS)
 
+drill-quick: venv ## the most telling of these: five minutes of load
+	@$(BIN) -m drills --quick $(ARGS)
+
 soak: venv ## half an hour at half of what this machine can do: does anything grow? (ARGS="--minutes 120")
 	@$(BIN) -m drills.soak $(ARGS)
-
-drill-quick: venv ## the most telling of these, in ten minutes
-	@$(BIN) -m drills --quick $(ARGS)
 
 venv: ## make .venv with everything for development
 	@$(BOOTSTRAP) requirements-dev.txt

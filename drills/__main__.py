@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m drills", description="Break the running product under load, and see what is lost."
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="drills to run; all of them when none is named")
-    parser.add_argument("--quick", action="store_true", help="the most telling ones, in ten minutes")
+    parser.add_argument("--quick", action="store_true", help="the most telling ones: five minutes of load")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is left to chance")
     parser.add_argument("--seconds", type=float, help="how long the load of each drill goes on")
     parser.add_argument("--list", action="store_true", help="name the drills")

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from destinations.oracle.script import Manner, Reply
+from destinations.oracle.script import HANG
 from destinations.oracle.sink import Sink
 from destinations.verify.numbers import percentiles
 from drills.drill import Drill
@@ -69,7 +69,7 @@ def one_of_fifty(scene: Scene) -> None:
         with trickling(scene.stack, key, every_seconds=0.5):
             half = (scene.left - REST_SECONDS) / 2
             before = _p99(scene, half)
-            hung.everyone = Reply(manner=Manner.HANG)
+            hung.everyone = HANG
             scene.recovering()
             after = _p99(scene, half)
             hung.everyone = None
