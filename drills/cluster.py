@@ -1,4 +1,4 @@
-"""A PostgreSQL of a drill's own: where it lives, how many connections it takes, who follows it.
+"""A PostgreSQL of a drill's own: where it lives, with which settings, who follows it.
 
 Made as the product makes its embedded one. Must never outlive the drill.
 """
