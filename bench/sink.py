@@ -15,8 +15,8 @@ import orjson
 import uvloop
 
 from destinations.oracle.script import OK, Reply
+from destinations.oracle.server import Exchange, Request
 from destinations.verify.numbers import percentiles
-from destinations.verify.server import Exchange, Request
 
 
 @dataclass

@@ -5,8 +5,6 @@ thread of its own, so that tests and commands need no event loop. Must never dro
 """
 
 import asyncio
-import socket
-import struct
 import threading
 import time
 from collections import Counter
@@ -16,23 +14,20 @@ from typing import Any, Self
 
 import orjson
 
-from destinations.oracle.script import Manner, Reply, Step, replies, reply
-
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends an RST
+from destinations.oracle.script import Reply, Step, replies, reply
+from destinations.oracle.server import Exchange, Request, listener
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One request, noted when it had arrived whole and before it was answered."""
 
-    number: int  # rises with every arrival at this sink
     at: float  # monotonic seconds
     message_id: str
     attempt: int  # 1 for the event's first arrival
     reply: Reply  # what the sink did then
     path: str
     headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
 
     @property
     def is_final(self) -> bool:
@@ -47,14 +42,13 @@ class Sink:
         self.arrivals: list[Arrival] = []
         self.scripts: dict[str, tuple[Reply, ...]] = {}
         self.everyone: Reply | None = None  # answers all events alike while set: a destination that is down
-        self.in_flight = 0
         self.most_in_flight = 0
         self._attempts: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._socket = _listen(0)
+        self._open: set[Exchange] = set()
+        self._socket = listener("127.0.0.1", 0)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, name="oracle-sink", daemon=True)
 
@@ -63,9 +57,14 @@ class Sink:
         """Where to send events."""
         return f"http://127.0.0.1:{self.port}/hook"
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are not answered yet."""
+        return sum(exchange.is_busy for exchange in list(self._open))
+
     def __enter__(self) -> Self:
         self._thread.start()
-        self._call(self._open())
+        self._call(self._listen())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,8 +83,8 @@ class Sink:
 
     def accept_connections(self) -> None:
         """Listen on the same port again."""
-        self._socket = _listen(self.port)
-        self._call(self._open())
+        self._socket = listener("127.0.0.1", self.port)
+        self._call(self._listen())
 
     def of(self, message_id: str) -> list[Arrival]:
         """The arrivals of one event."""
@@ -103,44 +102,31 @@ class Sink:
     def _call(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
-    async def _open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, sock=self._socket, backlog=1024)
+    async def _listen(self) -> None:
+        self._server = await self._loop.create_server(self._exchange, sock=self._socket, backlog=1024)
+
+    def _exchange(self) -> Exchange:
+        return Exchange(self._arrived, self._open)
 
     async def _shut(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in list(self._writers):
-            writer.transport.abort()
+        for exchange in list(self._open):
+            exchange.cut()
         await asyncio.sleep(0)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while (request := await _read_request(reader)) is not None:
-                chosen = self._arrived(*request)
-                try:
-                    if not await self._answer(chosen, reader, writer):
-                        return
-                finally:
-                    self.in_flight -= 1
-        except (ConnectionError, asyncio.IncompleteReadError):
-            return
-        finally:
-            self._writers.discard(writer)
-            writer.close()
-
-    def _arrived(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        event = orjson.loads(body)
+    def _arrived(self, request: Request) -> Reply:
+        event = orjson.loads(request.body)
         message_id = str(event.get("messageId"))
         self._attempts[message_id] += 1
         attempt = self._attempts[message_id]
         chosen = self.everyone or self._scripted(event, message_id, attempt)
-        self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         with self._changed:
-            number = len(self.arrivals)
-            self.arrivals.append(Arrival(number, time.monotonic(), message_id, attempt, chosen, path, headers, body))
+            self.arrivals.append(
+                Arrival(time.monotonic(), message_id, attempt, chosen, request.path.decode(), request.headers)
+            )
             self._changed.notify_all()
         return chosen
 
@@ -151,40 +137,3 @@ class Sink:
             return reply(own[min(attempt, len(own)) - 1])
         script = self.scripts.get(message_id) or replies(())
         return script[min(attempt, len(script)) - 1]
-
-    async def _answer(self, chosen: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Do as the script says; False when the connection is over."""
-        if chosen.delay_seconds:
-            await asyncio.sleep(chosen.delay_seconds)
-        if chosen.manner is Manner.HANG:
-            await reader.read()  # until the client gives up
-            return False
-        if chosen.manner is Manner.RESET:
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            writer.transport.abort()
-            return False
-        extra = f"retry-after: {chosen.retry_after}\r\n" if chosen.retry_after is not None else ""
-        body = chosen.body.encode()
-        writer.write(f"HTTP/1.1 {chosen.status} x\r\n{extra}content-length: {len(body)}\r\n\r\n".encode() + body)
-        await writer.drain()
-        return True
-
-
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
-    listening.setblocking(False)
-    return listening
-
-
-async def _read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes] | None:
-    """(path, headers, body) of the next request; None when the client is done. Bodies come with content-length."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return first.split(" ")[1], headers, body

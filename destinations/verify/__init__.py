@@ -3,7 +3,7 @@
     load       what is sent, as the user asked for it
     traffic    which users' events come next, and the events themselves
     sender     a process that sends like an SDK; `senders` starts and ends them
-    sink       the destination that the events are delivered to, on the HTTP server of `server`
+    sink       the destination that the events are delivered to
     answers    what the sink answers
     ledger     the file in which all of them note what happened
     account    the judgement, record by record

@@ -3,7 +3,6 @@
 Must never answer before the arrival is noted, or take for an arrival what is not sent to this run's path.
 """
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ import orjson
 import uvloop
 
 from destinations.oracle.script import Manner, Reply
+from destinations.oracle.server import Exchange, Request, listener
 from destinations.verify.answers import Answers
 from destinations.verify.ledger import Kind, Writer
-from destinations.verify.server import Exchange, Request
 
 NOT_OURS = Reply(404)
 
@@ -49,26 +48,17 @@ def _message_id(body: bytes) -> str:
 @contextmanager
 def listening(host: str, port: int, path: str, answers: Answers, ledger: Path) -> Iterator[int]:
     """A sink until the end of the block; gives its port, a free one for 0. Raises OSError when it cannot listen."""
-    listener = _listen(host, port)
+    bound = listener(host, port)
     writer = Writer(ledger)
     sink = Sink(path, answers, writer)
     loop = uvloop.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(lambda: Exchange(sink.answer), sock=listener, backlog=1024))
+    server = loop.run_until_complete(loop.create_server(lambda: Exchange(sink.answer), sock=bound, backlog=1024))
     thread = threading.Thread(target=loop.run_forever, name="verify-sink", daemon=True)
     thread.start()
     try:
-        yield int(listener.getsockname()[1])
+        yield int(bound.getsockname()[1])
     finally:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         writer.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address)
-    listener.setblocking(False)
-    return listener

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from destinations.oracle.script import RESET, Reply
+from destinations.oracle.server import Exchange, Request
 from destinations.verify import ledger
 from destinations.verify.load import Load, Mix
 from destinations.verify.sender import Sender, Task
-from destinations.verify.server import Exchange, Request
 
 RUN = "verify-1"
 LOAD = Load(users=3, rate=0.0, seconds=None, events=6, connections=2, wait_most_seconds=0.01)

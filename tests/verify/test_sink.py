@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from destinations.oracle.script import HANG, OK, RESET, Reply
+from destinations.oracle.server import Exchange
 from destinations.verify import answers, ledger, sink
 from destinations.verify.answers import Answers
-from destinations.verify.server import Exchange
 from tests.e2e.http import ask
 
 PATH = "/verify-1"

@@ -19,57 +19,71 @@ class Request(NamedTuple):
 
     method: bytes
     path: bytes
+    head: bytes
     body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By their names in lower case."""
+        lines = (line.partition(":") for line in self.head.decode("latin-1").split("\r\n")[1:])
+        return {name.lower(): value.strip() for name, _, value in lines}
 
 
 Answer: TypeAlias = Callable[[Request], Reply]
 
 
 class Exchange(asyncio.Protocol):
-    """One connection. `answer` is called for each request and says what to do with it."""
+    """One connection, in `connections` while it is open. `answer` is called for each request: what to do with it."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, connections: "set[Exchange] | None" = None) -> None:
         self._answer = answer
+        self._connections = set() if connections is None else connections
         self._received = b""
-        self._is_busy = False  # the answer to a request is held back
+        self.is_busy = False  # with a request that is not answered yet
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._transport = None
+        self._connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
         self._go_on()
 
     def _go_on(self) -> None:
-        while self._transport and not self._is_busy:
+        while self._transport and not self.is_busy:
             head, found, rest = self._received.partition(b"\r\n\r\n")
             length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
             if not found or len(rest) < length:
                 return
             self._received = rest[length:]
             method, path, _ = head.split(b" ", 2)
-            self._reply(self._answer(Request(method, path, rest[:length])))
+            self.is_busy = True
+            self._reply(self._answer(Request(method, path, head, rest[:length])))
+
+    def cut(self) -> None:
+        """End it, whatever is under way."""
+        if self._transport:
+            self._transport.abort()
 
     def _reply(self, chosen: Reply) -> None:
-        self._is_busy = chosen.manner is Manner.HANG
         if chosen.manner is Manner.HANG:
             return
-        if not chosen.delay_seconds:
+        if chosen.delay_seconds:
+            asyncio.get_running_loop().call_later(chosen.delay_seconds, self._late, chosen)
+        else:
             self._act(chosen)
-            return
-        self._is_busy = True
-        asyncio.get_running_loop().call_later(chosen.delay_seconds, self._late, chosen)
 
     def _late(self, chosen: Reply) -> None:
-        self._is_busy = False
         self._act(chosen)
         self._go_on()
 
     def _act(self, chosen: Reply) -> None:
+        self.is_busy = False
         if self._transport is None:
             return
         if chosen.manner is Manner.RESET:
@@ -81,3 +95,13 @@ class Exchange(asyncio.Protocol):
         body = chosen.body.encode()
         head = f"HTTP/1.1 {chosen.status} x\r\n{extra}content-length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """Bound to this address, a free port for 0. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, protocol)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(address)
+    bound.setblocking(False)
+    return bound
