@@ -12,10 +12,13 @@ from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
-from rudderproj import metrics_worker, sentry
+from rudderproj import forking, metrics_worker, sentry
 from rudderproj.serving import require_settings
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.settings")
+# For who is started as Celery: web and commands have said which settings are theirs before they come here.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rudderproj.worker_settings")
+# Checks of models say at each start what they said when `migrate` ran, and a worker that was killed is waited for.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 # On a warm shutdown a child that has just finished a task waits until the parent has noted its result, which the
 # parent no longer does then: 30 s by default at nearly every stop under load. We keep no results; one second is enough.
@@ -43,6 +46,8 @@ app.conf.update(
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
         "socket_keepalive": True,
+        # A machine that vanished says nothing: a worker that waits for a message asks anew within 5 s, not 51.
+        "health_check_interval": 2,
         # kombu would wait 2 and 4 seconds before it says that the broker is away; whoever rings has other work.
         "max_retries": 1,
         "interval_start": 0,
@@ -60,6 +65,7 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["ingest", "destinations", "alerts"])
+forking.connect()
 metrics_worker.connect(FORWARD_QUEUE)
 sentry.connect_to_celery()
 # A ring is not worth two lines: what came of it is logged by whoever does the work.

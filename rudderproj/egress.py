@@ -61,11 +61,15 @@ class Resolver:
         self._under_way: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
         self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="resolver")
 
+    def known(self, host: str, port: int) -> list[str]:
+        """What resolve would give at once; empty when it has to ask."""
+        until, addresses = self._known.get((host, port), (0.0, []))
+        return addresses if time.monotonic() < until else []
+
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses that may be connected to for `host`, best first, at least one. Raises EgressRefused."""
-        known = self._known.get((host, port))
-        if known and time.monotonic() < known[0]:
-            return known[1]
+        if known := self.known(host, port):
+            return known
         task = self._under_way.get((host, port))
         if task is None:
             task = self._under_way[host, port] = asyncio.create_task(self._resolve(host, port))

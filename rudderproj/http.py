@@ -77,12 +77,8 @@ class HttpClient:
         """Try the host's addresses in turn, as long as there is time and none was reached."""
         host, port = request.target.host_str or "", request.target.port_or_known_default or 0
         key = (host, port, request.connect_seconds)
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                addresses = await self._resolver.resolve(host, port)
-        except TimeoutError:
-            raise EgressRefused(f"cannot resolve {host} in {timeout_seconds:g} s") from None
-        if (known := self._clients.get(key)) and known[0] in addresses:
+        addresses = self._resolver.known(host, port) or await self._resolve(host, port, timeout_seconds)
+        if (known := self._clients.get(key)) and known[0] != addresses[0] and known[0] in addresses:
             addresses = [known[0], *(address for address in addresses if address != known[0])]  # it answered last time
         for address in addresses:
             client = self._client(key, address)
@@ -96,6 +92,13 @@ class HttpClient:
                     self._clients.pop(key, None)
                     raise
         raise EgressRefused(f"{host} has no address")
+
+    async def _resolve(self, host: str, port: int, timeout_seconds: float) -> list[str]:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._resolver.resolve(host, port)
+        except TimeoutError:
+            raise EgressRefused(f"cannot resolve {host} in {timeout_seconds:g} s") from None
 
     def _client(self, key: "_Key", address: str) -> Client:
         """A client that connects to the checked address of this host only."""

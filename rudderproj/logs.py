@@ -3,8 +3,10 @@
 Must never be given payloads or secrets: callers log ids and reasons.
 """
 
+import contextlib
 import logging
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,8 +57,37 @@ def configure(config: dict[str, Any]) -> None:
     )
 
 
+_gathered: list[str] | None = None
+
+
 def wide(event: str, **fields: Any) -> None:
     """Write one wide line at INFO without going through a logger: the hot path writes thousands a second."""
-    if logging.getLogger().isEnabledFor(logging.INFO):
-        line = {**fields, "event": event, "level": "info", "timestamp": datetime.now(UTC)}
-        sys.stderr.write(_dumps(line) + "\n")
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        return
+    line = _dumps({**fields, "event": event, "level": "info", "timestamp": datetime.now(UTC)})
+    if _gathered is None:
+        sys.stderr.write(line + "\n")
+    else:
+        _gathered.append(line)
+
+
+@contextlib.contextmanager
+def gathering() -> Iterator[Callable[[], None]]:
+    """Keep this process's wide lines until what this yields is called: one write for many of them.
+
+    Lines of a process that is killed are lost with what it held; what it had in flight is known (rudderproj.flight).
+    """
+    global _gathered
+    _gathered = []
+    try:
+        yield _write_gathered
+    finally:
+        _write_gathered()
+        _gathered = None
+
+
+def _write_gathered() -> None:
+    global _gathered
+    if _gathered:
+        lines, _gathered = _gathered, []
+        sys.stderr.write("\n".join(lines) + "\n")

@@ -69,7 +69,7 @@ class Recorder:
             self.bound(*labels)(value)
 
     def bound(self, *labels: str) -> Callable[[float], None]:
-        """`add` with the labels given beforehand, for what is called with each request. Only in the web process."""
+        """`add` with the labels given beforehand, for what is called often. Not in a worker's child."""
         metric = self._metric.labels(*labels) if labels else self._metric
         return metric.observe if isinstance(metric, Histogram) else metric.inc
 

@@ -1,4 +1,4 @@
-"""Serving metrics: `/metrics` of the web process, and a port of its own for each process that counts.
+"""Serving metrics: `/metrics` of the web process, and a port of its own for each process that counts, with `/health`.
 
 Owns who may scrape. Must never answer on the public port without a token, unless METRICS_OPEN says so, and never read
 the database in a worker's main process, whose children would inherit the connection.

@@ -26,25 +26,29 @@ ALLOWED_HOSTS = ENV["ALLOWED_HOSTS"]
 CSRF_TRUSTED_ORIGINS = ENV["CSRF_TRUSTED_ORIGINS"]
 NODE_ID = ENV["NODE_ID"] or socket.gethostname()
 
-INSTALLED_APPS = [
+# What only pages, their API and their commands need; workers do without (rudderproj.worker_settings).
+PAGE_APPS = [
     "unfold",  # before the admin, whose templates it replaces
     "unfold.contrib.filters",
     "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "destinations.demo",
+    "destinations.api",
+]
+INSTALLED_APPS = [
+    *PAGE_APPS,
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
     "rudderproj.logins",
     "alerts",
     "ingest",
     "destinations",
     "destinations.inbox",
-    "destinations.demo",
-    "destinations.api",
 ]
 # For pages only: SDK endpoints and probes answer without (rudderproj.web_direct).
 MIDDLEWARE = [

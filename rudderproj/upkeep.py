@@ -5,8 +5,8 @@ one that fails or finds the database away is logged, and the others go on.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import structlog
@@ -32,7 +32,7 @@ class Chore:
     """Something to be done again and again.
 
     `do` returns how much it did. `look` says what there is to do and what is left alone, and why, a line each; it
-    must not write. Both get an autocommit connection of their own. `every_seconds` is for chores that cost something.
+    must not write. Both get an autocommit connection that is as new. `every_seconds` is for chores that cost something.
     """
 
     name: str  # what is counted: partitions_made
@@ -56,24 +56,21 @@ def run(due_only: bool = True) -> dict[str, int | None] | None:
     `due_only` leaves out what this process did less than its `every_seconds` ago. Raises psycopg2.Error when the
     database is away.
     """
-    with closing(db.connect("upkeep turn", STATEMENT_SECONDS)) as turn:
+    with closing(db.connect("upkeep turn", STATEMENT_SECONDS)) as turn, closing(_Session()) as session:
         if not _is_ours(turn):
             return None
         done: dict[str, int | None] = {}
         for chore in [chore for chore in _chores.values() if not due_only or _is_due(chore)]:
             with turn.cursor() as cursor:
                 cursor.execute("SELECT 1")  # still our turn
-            done[chore.name] = _do(chore)
+            done[chore.name] = _do(chore, session)
         return done
 
 
 def look() -> dict[str, Sequence[str]]:
     """What each chore would find to do, or leaves alone, and why. Raises psycopg2.Error."""
-    found = {}
-    for chore in _chores.values():
-        with _connected() as raw:
-            found[chore.name] = chore.look(raw)
-    return found
+    with closing(_Session()) as session:
+        return {chore.name: chore.look(session.anew()) for chore in _chores.values()}
 
 
 def _is_ours(turn: Connection) -> bool:
@@ -87,12 +84,12 @@ def _is_due(chore: Chore) -> bool:
     return time.monotonic() - _done_at.get(chore.name, float("-inf")) >= chore.every_seconds
 
 
-def _do(chore: Chore) -> int | None:
+def _do(chore: Chore, session: "_Session") -> int | None:
     _done_at[chore.name] = time.monotonic()
     try:
-        with _connected() as raw:
-            done = chore.do(raw)
+        done = chore.do(session.anew())
     except Exception as error:  # noqa: BLE001 - whatever it was, the other chores must still be done
+        session.close()
         metrics.UPKEEP_FAILURES.add(1, chore.name)
         log.warning("upkeep.failed", chore=chore.name, error=str(error).strip() or type(error).__name__)
         return None
@@ -101,9 +98,23 @@ def _do(chore: Chore) -> int | None:
     return done
 
 
-@contextmanager
-def _connected() -> Iterator[Connection]:
-    with closing(db.connect("upkeep", STATEMENT_SECONDS)) as raw:
-        with raw.cursor() as cursor:
+class _Session:
+    """One connection for many chores, as new for each; another one after a chore that failed."""
+
+    def __init__(self) -> None:
+        self._raw: Connection | None = None
+
+    def anew(self) -> Connection:
+        """Raises psycopg2.Error."""
+        if self._raw is None:
+            self._raw = db.connect("upkeep", STATEMENT_SECONDS)
+        with self._raw.cursor() as cursor:
+            cursor.execute("RESET ALL")
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS}s"])
-        yield raw
+        return self._raw
+
+    def close(self) -> None:
+        """End it; the next chore begins another."""
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None

@@ -12,6 +12,7 @@ from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from redis import Redis
 
+from destinations import sweep
 from ingest import log
 from ingest.config import sources
 from rudderproj import db
@@ -67,6 +68,7 @@ def committed(transactional_db: None) -> Iterator[None]:
     sources.clear()
     yield
     log.stop()
+    sweep.close()
     sources.clear()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.services import VARIABLES, start_services
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+OURS = not os.environ.get("DATABASE_URL")  # the PostgreSQL is one that we start, with settings that tests rely on
 
 
 def only_distributes() -> bool:

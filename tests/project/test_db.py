@@ -1,0 +1,88 @@
+"""A connection that a process keeps: one for many runs, another once it was lost."""
+
+import os
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+from django.db import connection
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from rudderproj.db import Kept
+
+
+@pytest.fixture
+def kept(transactional_db: None) -> Iterator[Kept]:
+    made = Kept("kept", 10)
+    yield made
+    made.close()
+
+
+def backend(raw: Connection) -> int:
+    """Asks the server, so that a lost connection is noticed."""
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone() or (0,)
+        return int(pid)
+
+
+def end(pid: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        assert cursor.fetchone() == (True,)
+
+
+def test_runs_share_one_connection(kept: Kept) -> None:
+    assert kept.run(backend) == kept.run(backend)
+
+
+def test_what_meets_a_lost_connection_is_done_over_a_new_one(kept: Kept) -> None:
+    first = kept.run(backend)
+    end(first)
+    assert kept.run(backend) != first
+
+
+def test_a_connection_that_is_lost_twice_is_an_error(kept: Kept) -> None:
+    tries = []
+
+    def ended_meanwhile(raw: Connection) -> int:
+        tries.append(backend(raw))
+        end(tries[-1])
+        return backend(raw)
+
+    kept.run(backend)
+    with pytest.raises(psycopg2.OperationalError):
+        kept.run(ended_meanwhile)
+    assert len(set(tries)) == 2
+
+
+def test_an_error_of_the_statement_is_raised_at_once_and_leaves_a_new_connection(kept: Kept) -> None:
+    first = kept.run(backend)
+    tries = []
+
+    def wrong(raw: Connection) -> None:
+        tries.append(1)
+        with raw.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+
+    with pytest.raises(psycopg2.errors.DivisionByZero):
+        kept.run(wrong)
+    assert tries == [1]
+    assert kept.run(backend) != first
+
+
+def test_a_fork_has_a_connection_of_its_own(kept: Kept) -> None:
+    first = kept.run(backend)
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(write, str(kept.run(backend)).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    other = int(os.read(read, 100))
+    os.close(read)
+    os.close(write)
+    assert other != first
+    assert kept.run(backend) == first
