@@ -55,14 +55,17 @@ class SourceCache:
 
     def get(self, write_key: str) -> SourceInfo | None:
         """The source of a write key; None only when the database says so. Raises ConfigUnavailable."""
-        if time.monotonic() - self._read_at > FRESH_SECONDS:
+        if not self._is_fresh():
             self._refresh()
         if self._keys is None:
             raise ConfigUnavailable("sources were never read")
-        found = self._valid(write_key)
-        if found is None and not self._refresh(force=True):
+        if found := self._valid(write_key):
+            return found
+        is_read = self._refresh(force=True)
+        found = self._valid(write_key)  # of all who ask for a new key at once, one may have read it for the others
+        if found is None and not is_read:
             raise ConfigUnavailable("cannot tell whether the write key exists")
-        return found or self._valid(write_key)
+        return found
 
     def read_ahead(self) -> None:
         """Read in a thread of its own, so that a database that goes away before the first request takes no SDK's
@@ -83,13 +86,17 @@ class SourceCache:
         found = (self._keys or {}).get(write_key)
         return found.source if found and found.ends_at > time.monotonic() else None
 
+    def _is_fresh(self) -> bool:
+        # While there is nothing to go by, a failed read is no reason to wait: the database may be back.
+        return self._keys is not None and time.monotonic() - self._read_at <= FRESH_SECONDS
+
     def _refresh(self, force: bool = False) -> bool:
         """Read what changed; False when the database is away (the old answers stay)."""
         # A database that hangs holds up one request; the others go by the old answers or hear 503.
         if not self._lock.acquire(timeout=PATIENCE_SECONDS if force or self._keys is None else 0):
             return False
         try:
-            if not force and time.monotonic() - self._read_at <= FRESH_SECONDS:
+            if not force and self._is_fresh():
                 return True
             self._read()
         except Error:  # also InterfaceError, of a connection that is gone

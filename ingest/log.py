@@ -7,7 +7,7 @@ bad row fail its neighbours.
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 GROUP_EVENTS = 2000  # largest group: about 50 ms of insert
 REFUSED = (psycopg2.DataError, errors.ProgramLimitExceeded)  # a row's own fault, which no retry mends
+LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)  # of a connection that is closed now
 RETRY_CONNECT_SECONDS = 0.5  # while the database is away, one request in this time tries it; the others fail at once
 
 _accepted, _duplicate, _rejected = map(metrics.INGESTED_EVENTS.bound, ("accepted", "duplicate", "rejected"))
@@ -50,6 +51,15 @@ def _insert_timed(raw: Connection, events: Sequence[NewEvent]) -> int:
     _accepted(new)
     _duplicate(len(events) - new)
     return stored
+
+
+def _lanes(group: Iterable[_Request]) -> dict[int, set[int]]:
+    """What the events of these requests are in, by source."""
+    found: dict[int, set[int]] = {}
+    for request in group:
+        for event in request.events:
+            found.setdefault(event.source_id, set()).add(event.lane)
+    return found
 
 
 class Writer:
@@ -105,18 +115,17 @@ class Writer:
             yield group
 
     def _store(self, group: list[_Request]) -> None:
-        raw = self._connection()
         try:
-            stored = self._insert(raw, [e for r in group for e in r.events], [x for r in group for x in r.rejections])
+            stored = self._insert([e for r in group for e in r.events], [x for r in group for x in r.rejections])
         except REFUSED as error:
             if len(group) > 1:
                 for request in group:
                     self._store_safely([request])
                 return
-            stored = self._store_one_by_one(raw, group[0], error)
+            stored = self._store_one_by_one(group[0], error)
         for request in group:
             request.stored.set_result(stored)
-        events_stored.send(sender=Writer, source_ids={e.source_id for r in group for e in r.events})
+        events_stored.send(sender=Writer, lanes=_lanes(group))
 
     def _store_safely(self, group: list[_Request]) -> None:
         try:
@@ -124,8 +133,10 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - the next request of the group must still be tried
             self._fail(group, error)
 
-    def _insert(self, raw: Connection, events: list[NewEvent], rejections: list[Rejection]) -> int:
+    def _insert(self, events: list[NewEvent], rejections: list[Rejection]) -> int:
+        used = self._raw
         for _ in range(3):
+            raw = self._connection()
             try:
                 stored = _insert_timed(raw, events) if events else 0
                 break
@@ -133,6 +144,11 @@ class Writer:
                 continue
             except errors.CheckViolation:  # no partition for today: upkeep has not run for days
                 partitions.create_ahead(raw)
+            except LOST:
+                # Perhaps the database was started anew since the last events. What it stored all the same, the second
+                # time is a copy.
+                if raw is not used or not raw.closed:
+                    raise
         else:
             raise LogUnavailable("deadlock")
         if rejections:
@@ -140,18 +156,18 @@ class Writer:
             _rejected(len(rejections))
         return stored
 
-    def _store_one_by_one(self, raw: Connection, request: _Request, error: psycopg2.Error) -> int:
+    def _store_one_by_one(self, request: _Request, error: psycopg2.Error) -> int:
         """The database refuses a row that validation let through: keep the good ones, reject the bad."""
         log.warning("event.refused_by_database", error=str(error))
         stored, rejections = 0, list(request.rejections)
         for event in request.events:
             try:
-                stored += self._insert(raw, [event], [])
+                stored += self._insert([event], [])
             except REFUSED as refused:
                 reason = f"refused by the database: {refused.diag.message_primary}"
                 rejections.append(Rejection(event.source_id, event.message_id[:200], reason, event.payload))
         if rejections:
-            insert_rejections(raw, rejections)
+            insert_rejections(self._connection(), rejections)
             _rejected(len(rejections))
         return stored
 

@@ -16,12 +16,17 @@ _BASIC: list[Described] = [{"writeKey": []}]
 _QUERY: list[Described] = [{"writeKeyInQuery": []}]
 
 _RETRY = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "required": True, "description": "seconds"}}
-_ID = {"type": ["string", "number", "boolean", "null"], "description": "kept as a string"}
+_ID = {"type": ["string", "number", "boolean", "null"], "description": "kept as a string, of at most 1000 bytes"}
+_WITH_ID: Described = {"type": ["string", "number", "boolean"], "pattern": r"[^\s\u0000-\u001f]", "maxLength": 250}
 _EVENT: Described = {
     "type": "object",
     "properties": {
         "type": {"enum": sorted(set(routes.EVENTS.values())), "description": "the route's goes before it"},
-        "messageId": {"type": "string", "description": "made up when missing; a second one of it is dropped"},
+        "messageId": {
+            "type": "string",
+            "maxLength": 250,  # characters of four bytes
+            "description": "made up when missing; a second one of it is dropped; of at most 1000 bytes",
+        },
         "userId": _ID,
         "anonymousId": _ID,
         "event": {"type": "string"},
@@ -32,6 +37,10 @@ _EVENT: Described = {
         "sentAt": {"type": "string"},
     },
     "description": "at least one of userId and anonymousId",
+}
+# The whole request is refused without one, so the schema says it too; of a batch, only the event is.
+_ONE_EVENT: Described = _EVENT | {
+    "anyOf": [{"required": [name], "properties": {name: _WITH_ID}} for name in ("userId", "anonymousId")]
 }
 _BATCH: Described = {
     "type": "object",
@@ -102,11 +111,11 @@ def _paths() -> Described:
     found: Described = {}
     for path, name in routes.EVENTS.items():
         one = {"summary": f"One {name} event", "security": _BASIC, "responses": _responses(_TEXT)}
-        found[path] = {"post": _takes(_EVENT) | one}
+        found[path] = {"post": _takes(_ONE_EVENT) | one}
     found |= {path: {"post": batch | {"security": _BASIC}} for path in routes.BATCHES}
     found |= {path: {"post": batch | {"security": _QUERY}} for path in routes.BEACONS}
     found |= {path: {"get": _pixel(name)} for path, name in routes.PIXELS.items()}
-    found |= {path: {"get": webhook, "post": _takes({}) | webhook} for path in routes.WEBHOOKS}
+    found |= {path: {"get": webhook, "post": _takes({"minItems": 1}) | webhook} for path in routes.WEBHOOKS}
     ignored = {"summary": "Taken and forgotten", "responses": {"200": _answer("ignored", _TEXT)}}
     found |= {path: {"post": _takes({}) | ignored} for path in routes.DISCARDED}
     config = {"summary": "The configuration of an SDK", "security": either, "responses": _configs()}
@@ -122,10 +131,12 @@ def _takes(body: Described) -> Described:
 
 
 def _pixel(name: str) -> Described:
+    names = ("userId", "anonymousId", "event")
     return {
         "summary": f"One {name} event, from an image",
+        "description": "at least one of userId and anonymousId",
         "security": _QUERY,
-        "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ("userId", "event")],
+        "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names],
         "responses": _responses(_IMAGE, refused=_IMAGE),
     }
 

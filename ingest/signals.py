@@ -1,6 +1,7 @@
 """What ingest tells the rest of the product.
 
-events_stored: sent after COMMIT with `source_ids: set[int]`, from the log's writer thread; receivers must not block.
+events_stored: sent after COMMIT with `lanes: Mapping[int, set[int]]`, those stored to, by source id, from the log's
+writer thread; receivers must not block.
 """
 
 from django.dispatch import Signal

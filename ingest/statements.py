@@ -5,15 +5,19 @@ from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from rudderproj.prepared import Prepared, Rows
+
 # Copies that arrive on both sides of midnight go to different partitions, whose inserts cannot see each other.
 # Within a minute of midnight every id also enters one unpartitioned table, where copies collide. No statement runs
 # that long.
 _NEAR_MIDNIGHT = "extract(epoch FROM {now})::bigint % 86400 NOT BETWEEN 60 AND 86339"
 
+_NEW = Rows(source_id="int", message_id="text", lane="smallint", user_key="text", position="int", payload="text")
+
 # The look at yesterday is a scalar subquery on purpose: a join would be free to scan the whole partition.
 # Sorted, because unsorted groups of retried ids deadlock; the order of events is the column `position`.
 _TEMPLATE = f"""
-WITH new (source_id, message_id, lane, user_key, position, payload) AS (VALUES %s),
+WITH new {_NEW.columns} AS (SELECT * FROM {_NEW.sql}),
 guarded AS (
     INSERT INTO ingest_midnight_key (source_id, message_id, created_at)
     SELECT source_id, message_id, {{now}} FROM new WHERE {_NEAR_MIDNIGHT} ORDER BY 1, 2
@@ -34,9 +38,9 @@ ON CONFLICT DO NOTHING
 """
 
 
-def insert_statement(now: str) -> bytes:
-    """The INSERT for a group, its rows to be put in place of %s; `now` is the SQL that says what time it is."""
-    return _TEMPLATE.format(now=now).encode()
+def insert_statement(now: str) -> Prepared:
+    """The INSERT for a group; `now` is the SQL that says what time it is."""
+    return Prepared(_TEMPLATE.format(now=now))
 
 
 _INSERT = insert_statement("now()")
@@ -67,18 +71,17 @@ class CommitUnconfirmed(Exception):
     """The transaction is committed here, but a synchronous standby did not confirm it in time."""
 
 
-def insert_events(raw: Connection, events: Sequence[NewEvent], statement: bytes = _INSERT) -> int:
+def insert_events(raw: Connection, events: Sequence[NewEvent], statement: Prepared = _INSERT) -> int:
     """Store a group in one statement; returns how many were new (the rest were duplicates).
 
     Raises CommitUnconfirmed, or psycopg2.Error when nothing was stored or the outcome is unknown.
     """
     raw.notices.clear()
     with raw.cursor() as cursor:
-        rows = [
-            cursor.mogrify("(%s,%s,%s,%s,%s,%s)", (e.source_id, e.message_id, e.lane, e.user_key, position, e.payload))
-            for position, e in enumerate(events)
-        ]
-        cursor.execute(statement.replace(b"%s", b",".join(rows), 1))
+        rows = (
+            (e.source_id, e.message_id, e.lane, e.user_key, position, e.payload) for position, e in enumerate(events)
+        )
+        statement.execute(cursor, _NEW.parameters(rows))
         stored = cursor.rowcount
         if stored < 1:
             # Without a write the commit would not wait for a standby that may still lack the originals.

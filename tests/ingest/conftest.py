@@ -13,12 +13,14 @@ from ingest.models import Event, Source
 from tests.ingest.web import WebProcess, basic
 
 Post = Callable[..., HttpResponse]
+SOURCE_ID = 1_000_000
 
 
 @pytest.fixture
 def source(committed: None) -> Iterator[Source]:
     """An enabled source with the write key WK; the log's connection is closed afterwards."""
-    yield Source.objects.create(name="web", write_key="WK")
+    # Always the same row: a web process that several tests share knows it by its id for a second.
+    yield Source.objects.create(pk=SOURCE_ID, name="web", write_key="WK")
     log.stop()
 
 
@@ -44,12 +46,21 @@ def stored() -> Callable[[], list[dict[str, Any]]]:
     ]
 
 
+@pytest.fixture(scope="module")
+def webs() -> Iterator[list[WebProcess]]:
+    """The web process that the tests of a file share, once one has started it."""
+    started: list[WebProcess] = []
+    yield started
+    for process in started:
+        assert process.stop() == 0
+
+
 @pytest.fixture
-def web(source: Source, process_env: dict[str, str]) -> Iterator[WebProcess]:
+def web(source: Source, process_env: dict[str, str], webs: list[WebProcess]) -> WebProcess:
     """A web process with the default settings on the test database."""
-    process = WebProcess(process_env)
-    yield process
-    process.stop()
+    if not webs:
+        webs.append(WebProcess(process_env))
+    return webs[0]
 
 
 @pytest.fixture

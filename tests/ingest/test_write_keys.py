@@ -4,10 +4,10 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models.functions import Now
 
-from ingest.config import SourceCache
+from ingest.config import ConfigUnavailable, SourceCache
 from ingest.keys import end_previous, rotate
 from ingest.models import Source
 
@@ -38,6 +38,41 @@ def test_a_running_process_learns_of_the_new_key(web: Source) -> None:
     assert cache.get("old")
     new = rotate(web.pk, "old", DAY, "ada")
     assert cache.get(str(new))
+
+
+def test_who_waits_in_vain_for_others_that_read_goes_by_what_they_read(
+    web: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when many clients come at once with a key that is new, on a machine that is busy."""
+    cache = SourceCache()
+    assert cache.get("old")
+    new = rotate(web.pk, "old", DAY, "ada")
+
+    def refresh(force: bool = False) -> bool:
+        if force:
+            cache._read()  # by somebody else, who took longer than we wait for our turn
+        return not force
+
+    monkeypatch.setattr(cache, "_refresh", refresh)
+    assert cache.get(str(new))
+    with pytest.raises(ConfigUnavailable):
+        cache.get("neither")
+
+
+def test_what_could_not_be_read_at_the_start_is_read_for_the_first_who_asks(
+    web: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away for the moment in which the process started: no reason to refuse for the second after."""
+    cache = SourceCache()
+
+    def away() -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as outage:
+        outage.setattr(cache, "_read", away)
+        with pytest.raises(ConfigUnavailable):
+            cache.get("old")
+    assert cache.get("old")
 
 
 def test_a_previous_key_ends_by_itself_also_in_a_process_that_knew_it(

@@ -39,6 +39,19 @@ def test_an_event_sent_after_the_answer_to_another_has_the_larger_xid(source: So
     assert list(Event.objects.order_by("xid").values_list("message_id", flat=True)) == ["a", "b", "c"]
 
 
+def test_a_connection_that_was_ended_since_the_last_event_costs_the_next_one_nothing(source: Source) -> None:
+    log.append([event(source, "a")])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'rudderproj event log' AND datname = current_database()"
+        )
+        assert cursor.fetchall() == [(True,)]
+
+    assert log.append([event(source, "b")]) == 1
+    assert list(Event.objects.order_by("xid").values_list("message_id", flat=True)) == ["a", "b"]
+
+
 def test_a_copy_is_dropped_and_the_first_stays(source: Source) -> None:
     assert log.append([event(source, "a")]) == 1
     copy = NewEvent(source.pk, "a", 0, "other", "{}")

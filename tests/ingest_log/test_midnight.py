@@ -11,11 +11,12 @@ from ingest.hashing import lane_of
 from ingest.models import Event, MidnightKey, Source
 from ingest.statements import NewEvent, insert_events, insert_statement
 from rudderproj import db
+from rudderproj.prepared import Prepared
 
 MIDNIGHT = "((date_trunc('day', now() AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC')"
 
 
-def at(seconds: float) -> bytes:
+def at(seconds: float) -> Prepared:
     """The statement as it runs so long after the next midnight."""
     return insert_statement(f"({MIDNIGHT} + interval '{seconds} seconds')")
 
