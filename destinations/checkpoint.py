@@ -15,12 +15,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from destinations.lanes import FENCE, ClaimedLane
+from rudderproj.prepared import Prepared
 
-_CHECKPOINT = f"""
+_CHECKPOINT = Prepared(f"""
 WITH fence AS ({FENCE}),
-pruned AS (DELETE FROM destinations_checkpoint c USING fence WHERE c.claim_id = fence.id AND c.seq < %(seq)s - 1)
-INSERT INTO destinations_checkpoint (claim_id, seq, lanes) SELECT id, %(seq)s, %(lanes)s FROM fence
-"""
+pruned AS (DELETE FROM destinations_checkpoint c USING fence WHERE c.claim_id = fence.id AND c.seq < %(seq)s::int - 1)
+INSERT INTO destinations_checkpoint (claim_id, seq, lanes) SELECT id, %(seq)s::int, %(lanes)s::jsonb FROM fence
+""")
 
 _ROWS = """
 INSERT INTO destinations_delivery (connection_id, lane, user_key, xid, position, day, message_id, state, reason,
@@ -151,7 +152,7 @@ def write(raw: Connection, token: int, seq: int, progress: str, changes: Changes
 
 def _insert(cursor: Any, parameters: dict[str, Any]) -> bool:
     try:
-        cursor.execute(_CHECKPOINT, parameters)
+        _CHECKPOINT.execute(cursor, parameters)
     except UniqueViolation:  # somebody else writes under this token: never two
         return False
     return bool(cursor.rowcount == 1)

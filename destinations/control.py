@@ -16,13 +16,14 @@ from destinations.replay.selection import Running
 from destinations.selection import Gap, Wanted
 from destinations.skip import Skip
 from rudderproj import secrets
+from rudderproj.prepared import Prepared
 
 UNREADABLE = "the configuration cannot be read"
 
-_READ = """
+_READ = Prepared("""
 SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.retry, d.event_filter,
     h.state, h.breaker, h.probe_at <= now() AS probe_due, h.probes_failed, h.streak,
-    coalesce(nullif(%(forced)s, ''), (SELECT mode FROM alerts_mode)) AS mode, clock_timestamp() AS read_at,
+    coalesce(nullif(%(forced)s::text, ''), (SELECT mode FROM alerts_mode)) AS mode, clock_timestamp() AS read_at,
     (SELECT count(*) FROM destinations_claim WHERE destination_id = d.id) AS claims,
     coalesce((SELECT jsonb_object_agg(c.id, jsonb_build_object('active', c.enabled AND d.enabled, 'gaps', coalesce(
         (SELECT jsonb_agg(jsonb_build_array(g.from_xid, g.to_xid, g.snapshot)) FROM destinations_gap g
@@ -42,8 +43,8 @@ LEFT JOIN LATERAL (
     SELECT a.snapshot, a.actor FROM destinations_destinationaction a
     WHERE a.destination_id = d.id AND a.snapshot IS NOT NULL ORDER BY a.id DESC LIMIT 1
 ) skip ON true
-WHERE d.id = %(destination)s
-"""
+WHERE d.id = %(destination)s::bigint
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def read(raw: Connection, destination_id: int, *, examining: bool = False) -> Co
     While it is barred only who is `examining` gets its configuration, and is not told to stay away.
     """
     with raw.cursor() as cursor:
-        cursor.execute(_READ, {"destination": destination_id, "forced": modes.forced()})
+        _READ.execute(cursor, {"destination": destination_id, "forced": modes.forced()})
         row = cursor.fetchone()
     if row is None:
         return None

@@ -1,17 +1,19 @@
 """Ringing: telling a worker that a destination may have work. A message carries no event.
 
 Owns the coalescing: one key a destination in Valkey says that it was rung or that a link is running, so that a busy
-destination costs no messages. Must never block a request or decide durability: lost rings are found by the sweep.
+destination costs no messages: its links hear of events by what is published. Must never block a request or decide
+durability: lost rings are found by the sweep.
 """
 
 import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+import orjson
 import structlog
 from django.db import DatabaseError, connection
 from kombu.exceptions import OperationalError
@@ -23,10 +25,15 @@ from rudderproj.celery import FORWARD_QUEUE, app
 
 log = structlog.get_logger(__name__)
 
+Lanes: TypeAlias = Mapping[int, Collection[int]]  # numbers by source id
+
 LINK = "destinations.forward"
+NEWS = "rudderproj:news"  # where News is published of destinations that were not rung: a link may be running
 BROKER_AWAY = (OperationalError, RedisError, OSError)
 RUNG_MS = 1000  # a ring that nobody answered may be repeated after this long
-RUNNING_MS = 1500  # a link that stopped saying so is taken for dead after this long
+QUEUED_MS = 100  # and this for each message before it: rings repeated while they wait would only lengthen the queue
+RUNG_MOST_MS = 30_000
+RUNNING_MS = 2500  # a link that stopped saying so is taken for dead after this long
 MESSAGE_SECONDS = 120  # a ring is worthless later: the sweep has rung again. Clocks may differ by almost as much
 QUEUED_MESSAGES = 5000  # beyond which nobody listens, and more rings would only fill the broker
 INTERVAL_SECONDS = 0.01  # events of this long share a ring
@@ -37,34 +44,59 @@ def _key(destination_id: int) -> str:
     return f"rudderproj:bell:{destination_id}"
 
 
-def ring(destination_ids: Iterable[int]) -> int:
+class News(NamedTuple):
+    """That there may be events for these destinations: in these lanes, by source, or None for any."""
+
+    destination_ids: Collection[int]
+    lanes: Lanes | None
+
+    def dumped(self) -> bytes:
+        """As it is published: [[1, 2], {"7": [0, 63]}]."""
+        lanes = None if self.lanes is None else {str(source): list(numbers) for source, numbers in self.lanes.items()}
+        return orjson.dumps([list(self.destination_ids), lanes])
+
+    @classmethod
+    def loaded(cls, data: bytes) -> "News":
+        """Raises ValueError, or whatever else nonsense leads to."""
+        destination_ids, lanes = orjson.loads(data)
+        return cls(destination_ids, None if lanes is None else {int(source): lanes[source] for source in lanes})
+
+
+def ring(destination_ids: Iterable[int], lanes: Lanes | None = None) -> int:
     """Send one message for each destination that is neither rung nor running; returns how many.
 
-    Raises one of BROKER_AWAY.
+    Links of the others hear of it, and in which lanes if that is known. Raises one of BROKER_AWAY.
     """
     wanted = list(destination_ids)
-    sent = 0
     with app.producer_or_acquire() as producer:
-        pipeline = producer.channel.client.pipeline(transaction=False)
-        for destination_id in wanted:
-            pipeline.set(_key(destination_id), "rung", nx=True, px=RUNG_MS)
-        pipeline.llen(FORWARD_QUEUE)
-        *firsts, queued = pipeline.execute()
-        for destination_id, first in zip(wanted, firsts, strict=True):
-            if first and queued < QUEUED_MESSAGES:
-                _send(producer, destination_id)
-                sent += 1
-    return sent
+        client = producer.channel.client
+        first = _mark_rung(client, wanted)
+        if len(first) < len(wanted):
+            client.publish(NEWS, News([one for one in wanted if one not in first], lanes).dumped())
+        for destination_id in first:
+            _send(producer, destination_id)
+    return len(first)
+
+
+def _mark_rung(client: Any, wanted: list[int]) -> set[int]:
+    """Mark those that neither are rung nor run, for as long as their turn may take; none while nobody listens."""
+    queued = client.llen(FORWARD_QUEUE)
+    if queued >= QUEUED_MESSAGES:
+        return set()
+    pipeline = client.pipeline(transaction=False)
+    for destination_id in wanted:
+        pipeline.set(_key(destination_id), "rung", nx=True, px=min(RUNG_MS + queued * QUEUED_MS, RUNG_MOST_MS))
+    return {destination_id for destination_id, is_set in zip(wanted, pipeline.execute(), strict=True) if is_set}
 
 
 def _send(producer: Any, destination_id: int) -> None:
     app.send_task(LINK, [destination_id], queue=FORWARD_QUEUE, expires=MESSAGE_SECONDS, producer=producer, retry=False)
 
 
-def ring_quietly(destination_ids: Iterable[int]) -> None:
+def ring_quietly(destination_ids: Iterable[int], lanes: Lanes | None = None) -> None:
     """ring, when nothing can be done about a broker that is away: the sweep rings again once it is back."""
     try:
-        ring(destination_ids)
+        ring(destination_ids, lanes)
     except BROKER_AWAY as error:
         metrics.BROKER_ERRORS.add(1, "ring")
         log.warning("bell.ring_failed", error=str(error))
@@ -127,26 +159,32 @@ class Bell:
     """A thread that rings for the sources that were stored to, many events a ring."""
 
     def __init__(self) -> None:
-        self._pressed: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
+        self._pressed: queue.SimpleQueue[Lanes] = queue.SimpleQueue()
         self._destinations: dict[int, set[int]] = {}
         self._read_at = 0.0
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
-    def press(self, source_ids: set[int]) -> None:
+    def press(self, lanes: Lanes) -> None:
         """Ring soon for every destination of these sources. Never blocks."""
-        self._pressed.put(source_ids)
+        self._pressed.put(lanes)
 
     def _run(self) -> None:
         while True:
-            sources = self._pressed.get()
+            lanes: defaultdict[int, set[int]] = defaultdict(set)
+            self._gather(lanes, self._pressed.get())
             while not self._pressed.empty():
-                sources |= self._pressed.get()
+                self._gather(lanes, self._pressed.get())
             try:
                 connected = self._connected()
-                ring_quietly({d for source in sources for d in connected.get(source, ())})
+                ring_quietly({d for source in lanes for d in connected.get(source, ())}, lanes)
             except DatabaseError as error:
                 log.warning("bell.connections_unread", error=str(error).strip())
             time.sleep(INTERVAL_SECONDS)
+
+    @staticmethod
+    def _gather(lanes: defaultdict[int, set[int]], more: Lanes) -> None:
+        for source, numbers in more.items():
+            lanes[source].update(numbers)
 
     def _connected(self) -> dict[int, set[int]]:
         if time.monotonic() - self._read_at > CONNECTIONS_SECONDS:
@@ -164,10 +202,10 @@ _bell: Bell | None = None
 _lock = threading.Lock()
 
 
-def on_events_stored(*, source_ids: set[int], **_: object) -> None:
+def on_events_stored(*, lanes: Lanes, **_: object) -> None:
     """Receiver of ingest.signals.events_stored, called in the log's writer thread."""
     global _bell
     with _lock:
         if _bell is None:
             _bell = Bell()
-    _bell.press(source_ids)
+    _bell.press(lanes)

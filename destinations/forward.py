@@ -19,6 +19,7 @@ from destinations.control import Control
 from destinations.lease import Database, Lease, LeaseLost
 from destinations.limits import Limits
 from destinations.link import Link
+from destinations.news import News
 from destinations.probe import probe
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import Settler
@@ -48,6 +49,7 @@ class Forwarder:
         self._database = Database(lambda: home.connect("link", STATEMENT_SECONDS))
         self._client = HttpClient(settings.ENV["EGRESS_ALLOW"])
         self._shift: Shift | None = None
+        self._news: News | None = None  # for shifts
         self._given_up: set[int] = set()  # claims of ours that nothing uses any more, for the database to hear of
         self.pid = os.getpid()
 
@@ -60,10 +62,13 @@ class Forwarder:
 
     def work(self, destination_id: int) -> None:
         """Run a shift that begins with this destination's link; rings the next link of each that left work."""
+        self._news = self._news or News(self._runner.get_loop())
         self._runner.run(self._work(destination_id))
 
     def close(self) -> None:
         """Close connections and the loop."""
+        if self._news:
+            self._news.close()
         self._runner.run(self._client.close())
         self._database.stop()
         self._runner.close()
@@ -121,7 +126,8 @@ class Forwarder:
         if probing and not seen.probe_due:
             return None
         await self._give_up_claims()
-        await self._database.run(lanes.recover, destination_id)
+        if seen.claims:
+            await self._database.run(lanes.recover, destination_id)
         slots, seconds = seen.slots(self._limits.share), self._limits.claim_for(sender)
         lease = await Lease.open(self._database, destination_id, owner.me(), slots, seconds)
         if lease is None:
@@ -158,16 +164,22 @@ class Forwarder:
     async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
         limits, hands = self._limits, Hands(flight.mine(), destination_id)
         senders = seen.concurrency(limits.share, limits.concurrency)
-        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, senders, self._links)
+        link = Link(
+            self._database, destination_id, lease, seen, sender, settler, hands, senders, self._links, self._is_told
+        )
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
         try:
-            await link.serve(first_lanes, limits.budget_seconds, 2 * limits.timeout_seconds)
+            with self._news.waking(destination_id, link.hear) if self._news else contextlib.nullcontext():
+                await link.serve(first_lanes, limits.budget_seconds, 2 * limits.timeout_seconds)
         except psycopg2.Error:
             if link.ended_quietly:
                 self._given_up.add(lease.token)
             raise
         return link.progressed
+
+    def _is_told(self) -> bool:
+        return self._news is not None and self._news.is_heard
 
     def _links(self) -> int:
         return max(1, self._shift.links) if self._shift else 1

@@ -7,29 +7,32 @@ while a request is in flight.
 
 import contextlib
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import orjson
 from psycopg2.errors import UniqueViolation
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extras import execute_values
 
 from destinations.owner import is_dead
 from destinations.progress import Place, Progress
-from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next
+from destinations.servable import CONNECTED, DUE, OF_CONNECTED, REPLAY_HAS_NEXT, has_next
 from destinations.suspects.looking import IS_BARRED, MAY_BE_SENT
+from rudderproj.prepared import Prepared, Rows, execute_together
 
 # KEY SHARE does not get in the way of a renewal, but whoever takes over must wait for it.
-FENCE = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp() FOR KEY SHARE"
+_VALID = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp()"
+FENCE = f"{_VALID} FOR KEY SHARE"
 
-_OPEN = """
+_OPEN = Prepared("""
 INSERT INTO destinations_claim (destination_id, slot, owner, expires_at)
-SELECT %(destination)s, free.slot, %(owner)s, clock_timestamp() + %(seconds)s * interval '1 second'
-FROM generate_series(0, %(slots)s - 1) free (slot)
+SELECT %(destination)s::bigint, free.slot, %(owner)s::text,
+    clock_timestamp() + %(seconds)s::float8 * interval '1 second'
+FROM generate_series(0, %(slots)s::int - 1) free (slot)
 WHERE NOT EXISTS (SELECT FROM destinations_claim c WHERE c.destination_id = %(destination)s AND c.slot = free.slot)
 ORDER BY free.slot LIMIT 1
 ON CONFLICT DO NOTHING RETURNING id
-"""
+""")
 
 _COLUMNS = """
 l.id, l.connection_id, wanted.source_id, l.number, l.replay, l.end_xid, l.end_position, l.picks,
@@ -37,23 +40,36 @@ l.xid, l.position, l.day, l.beyond, l.delivered, l.aborted, l.skipped, l.filtere
 """
 
 # Free lanes with an event below the horizon after their cursor, or with a held user whose head is due; the ones
-# furthest behind first, so that none starves.
+# furthest behind first, so that none starves. The fence comes last: a lock is a write, and a look in vain must be none.
 _TAKE = f"""
-WITH fence AS ({FENCE}), {CONNECTED}, {DUE},
+WITH {CONNECTED}, {DUE},
 wanted AS (
     SELECT l.id, c.source_id
     FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
-    WHERE l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND NOT {IS_BARRED} AND {{condition}}
+    WHERE {OF_CONNECTED} AND l.claim_id IS NULL AND NOT {IS_BARRED} AND {{condition}}
     ORDER BY l.xid, l.position LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED
-)
-UPDATE destinations_lane l SET claim_id = %(token)s FROM wanted WHERE l.id = wanted.id
+),
+fence AS ({_VALID} AND EXISTS (SELECT FROM wanted) FOR KEY SHARE)
+UPDATE destinations_lane l SET claim_id = fence.id FROM wanted, fence WHERE l.id = wanted.id
 RETURNING {_COLUMNS}
 """
-_TAKE_LIVE = _TAKE.format(
-    condition=f"l.replay = 0 AND ({has_next()}"
-    " OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due))"
+_TAKE_LIVE = Prepared(
+    _TAKE.format(
+        condition=f"l.replay = 0 AND ({has_next()}"
+        " OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due))"
+    )
 )
-_TAKE_REPLAYS = _TAKE.format(condition=f"l.replay > 0 AND {REPLAY_HAS_NEXT}")
+_TAKE_SPARE = Prepared(_TAKE.format(condition="l.replay = 0 AND c.off_from IS NULL"))
+_TAKE_REPLAYS = Prepared(_TAKE.format(condition=f"l.replay > 0 AND {REPLAY_HAS_NEXT}"))
+
+
+class Which(Enum):
+    """Lanes that a claim may take."""
+
+    LIVE = _TAKE_LIVE  # with work
+    SPARE = _TAKE_SPARE  # live ones, with work or not
+    REPLAYS = _TAKE_REPLAYS  # with work
+
 
 # The free lane of a suspect that none of its user comes before; whoever killed already first.
 _TAKE_SUSPECT = f"""
@@ -80,19 +96,40 @@ UPDATE destinations_claim c SET slot = -1 WHERE id = %(token)s AND NOT EXISTS (
     SELECT FROM destinations_claim o WHERE o.destination_id = c.destination_id AND o.slot = -1)
 """
 
-_RENEW = """
-UPDATE destinations_claim SET expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
+_RENEW = Prepared("""
+UPDATE destinations_claim SET expires_at = clock_timestamp() + %(seconds)s::float8 * interval '1 second'
 WHERE id = %(token)s AND expires_at > clock_timestamp()
-"""
+""")
 
-_RELEASE = f"""
+_RELEASED = Rows(
+    id="bigint",
+    xid="bigint",
+    position="int",
+    day="date",
+    beyond="jsonb",
+    delivered="bigint",
+    aborted="bigint",
+    skipped="bigint",
+    filtered="jsonb",
+)
+_RELEASE = Prepared(f"""
 WITH fence AS ({FENCE})
 UPDATE destinations_lane l SET claim_id = NULL, xid = v.xid, position = v.position, day = v.day, beyond = v.beyond,
     delivered = v.delivered, aborted = v.aborted, skipped = v.skipped, filtered = v.filtered
-FROM (VALUES %%s) v (id, xid, position, day, beyond, delivered, aborted, skipped, filtered), fence
+FROM {_RELEASED.sql} v {_RELEASED.columns}, fence
 WHERE l.id = v.id AND l.claim_id = fence.id
-"""
-_RELEASE_ROW = "(%s::bigint, %s::bigint, %s::int, %s::date, %s::jsonb, %s::bigint, %s::bigint, %s::bigint, %s::jsonb)"
+""")
+
+_CLOSE = Prepared(f"""
+WITH connected AS (SELECT id FROM destinations_connection WHERE destination_id = %(destination)s::bigint),
+gone AS (
+    DELETE FROM destinations_claim c WHERE c.id = %(token)s::bigint
+        AND NOT EXISTS (SELECT FROM destinations_lane l WHERE {OF_CONNECTED} AND l.claim_id = %(token)s)
+    RETURNING id
+),
+pruned AS (DELETE FROM destinations_checkpoint WHERE claim_id IN (SELECT id FROM gone))
+SELECT count(*) FROM gone
+""")
 
 _FOLD = """
 UPDATE destinations_lane l SET claim_id = NULL, xid = e.xid, position = e.position, day = e.day, beyond = e.beyond,
@@ -121,17 +158,15 @@ def open_claim(raw: Connection, destination_id: int, owner: str, slots: int, sec
     """Start a claim without lanes; its token, or None when `slots` links are at work already."""
     with raw.cursor() as cursor:
         parameters = {"destination": destination_id, "owner": owner, "slots": slots, "seconds": seconds}
-        cursor.execute(_OPEN, parameters)
+        _OPEN.execute(cursor, parameters)
         row = cursor.fetchone()
         return int(row[0]) if row else None
 
 
-def take(raw: Connection, token: int, destination_id: int, limit: int, *, replays: bool = False) -> list[ClaimedLane]:
-    """Add up to `limit` free live lanes, or lanes of `replays`, that have work. Empty too when the claim is lost."""
+def take(raw: Connection, token: int, destination_id: int, limit: int, which: Which = Which.LIVE) -> list[ClaimedLane]:
+    """Add up to `limit` free lanes. Empty too when the claim is lost."""
     with raw.cursor() as cursor:
-        cursor.execute(
-            _TAKE_REPLAYS if replays else _TAKE_LIVE, {"token": token, "destination": destination_id, "limit": limit}
-        )
+        which.value.execute(cursor, {"token": token, "destination": destination_id, "limit": limit})
         return [_claimed(row) for row in cursor.fetchall()]
 
 
@@ -168,7 +203,7 @@ def step_aside(raw: Connection, token: int) -> None:
 def renew(raw: Connection, token: int, seconds: float) -> bool:
     """Let the claim live for `seconds` from now; False when it is lost."""
     with raw.cursor() as cursor:
-        cursor.execute(_RENEW, {"token": token, "seconds": seconds})
+        _RENEW.execute(cursor, {"token": token, "seconds": seconds})
         return cursor.rowcount == 1
 
 
@@ -176,35 +211,37 @@ def release(raw: Connection, token: int, lanes: list[ClaimedLane]) -> bool:
     """Give lanes back with their progress; nothing of theirs may be in flight. False when the claim is lost."""
     if not lanes:
         return True
-    rows = [
-        (
-            lane.id,
-            *lane.progress.cursor,
-            lane.progress.day,
-            orjson.dumps(sorted(lane.progress.beyond)).decode(),
-            lane.progress.delivered,
-            lane.progress.aborted,
-            lane.progress.skipped,
-            orjson.dumps(lane.progress.filtered).decode(),
-        )
-        for lane in lanes
-    ]
     with raw.cursor() as cursor:
-        statement = cursor.mogrify(_RELEASE, {"token": token}).decode()
-        execute_values(cursor, statement, rows, template=_RELEASE_ROW, page_size=len(rows))
-        return bool(cursor.rowcount == len(rows))
+        _RELEASE.execute(cursor, _releasing(token, lanes))
+        return bool(cursor.rowcount == len(lanes))
 
 
-def close_claim(raw: Connection, token: int) -> None:
-    """End a claim whose lanes are all released."""
+def close_claim(raw: Connection, token: int, destination_id: int, lanes: list[ClaimedLane]) -> bool:
+    """Release the lanes that a claim has left and end it, in one commit. False when the claim is lost."""
+    close = (_CLOSE, {"token": token, "destination": destination_id})
     with raw.cursor() as cursor:
-        cursor.execute(
-            "WITH gone AS (DELETE FROM destinations_claim c WHERE c.id = %(token)s AND NOT EXISTS ("
-            "  SELECT FROM destinations_lane l JOIN destinations_connection n ON n.id = l.connection_id"
-            "  WHERE n.destination_id = c.destination_id AND l.claim_id = c.id) RETURNING id)"
-            " DELETE FROM destinations_checkpoint WHERE claim_id IN (SELECT id FROM gone)",
-            {"token": token},
-        )
+        execute_together(cursor, *([(_RELEASE, _releasing(token, lanes))] if lanes else []), close)
+        row = cursor.fetchone()
+        return bool(row and row[0])
+
+
+def _releasing(token: int, lanes: list[ClaimedLane]) -> dict[str, Any]:
+    return {"token": token, **_RELEASED.parameters(map(_released, lanes))}
+
+
+def _released(lane: ClaimedLane) -> tuple[Any, ...]:
+    """As _RELEASED has it."""
+    progress = lane.progress
+    return (
+        lane.id,
+        *progress.cursor,
+        progress.day,
+        orjson.dumps(sorted(progress.beyond)).decode(),
+        progress.delivered,
+        progress.aborted,
+        progress.skipped,
+        orjson.dumps(progress.filtered).decode(),
+    )
 
 
 def revoke(raw: Connection, destination_id: int) -> None:

@@ -7,14 +7,14 @@ remembers is then not what the database knows.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import checkpoint, lanes
+from destinations.call_thread import CallThread
 from destinations.checkpoint import Changes
-from destinations.lanes import ClaimedLane
+from destinations.lanes import ClaimedLane, Which
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Database:
         self._connect = connect
         self._raw: Connection | None = None
         self._busy_seconds, self._busy_since = 0.0, 0.0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="link-database")
+        self._thread = CallThread("link-database")
 
     async def run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call function(connection, …) in the thread; reconnects if the connection is gone. Raises psycopg2.Error."""
@@ -54,7 +54,7 @@ class Database:
                 self._busy_seconds += time.monotonic() - self._busy_since
                 self._busy_since = 0.0
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        return await self._thread.call(call)
 
     @property
     def busy_seconds(self) -> float:
@@ -64,19 +64,17 @@ class Database:
 
     async def close(self) -> None:
         """Close the connection: after an error its state is not to be trusted."""
-
-        def call() -> None:
-            if self._raw is not None:
-                self._raw.close()
-                self._raw = None
-
-        await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        await self._thread.call(self._close)
 
     def stop(self) -> None:
         """End the thread and the connection with it."""
+        self._thread.stop()
+        self._close()
+
+    def _close(self) -> None:
         if self._raw is not None:
-            self._thread.submit(self._raw.close)
-        self._thread.shutdown()
+            self._raw.close()
+            self._raw = None
 
 
 class Lease:
@@ -110,11 +108,11 @@ class Lease:
         """Whether a request may be started or still be in flight."""
         return self.remaining > 0
 
-    async def take(self, limit: int, *, replays: bool = False) -> list[ClaimedLane]:
-        """Add up to `limit` live lanes, or lanes of `replays`, with work."""
+    async def take(self, limit: int, which: Which = Which.LIVE) -> list[ClaimedLane]:
+        """Add up to `limit` lanes."""
         if limit <= 0:
             return []
-        taken = await self._database.run(lanes.take, self.token, self._destination_id, limit, replays=replays)
+        taken = await self._database.run(lanes.take, self.token, self._destination_id, limit, which)
         self.lanes |= {lane.id: lane for lane in taken}
         return taken
 
@@ -164,5 +162,6 @@ class Lease:
 
     async def close(self) -> None:
         """Give everything back and end the claim."""
-        await self.release(list(self.lanes))
-        await self._database.run(lanes.close_claim, self.token)
+        left, self.lanes = list(self.lanes.values()), {}
+        if not await self._database.run(lanes.close_claim, self.token, self._destination_id, left):
+            raise LeaseLost("release refused")

@@ -9,14 +9,17 @@ from collections.abc import Callable
 
 import psycopg2
 
-from destinations import control, doorbell, health, reader, shift, stopping
+from destinations import control, doorbell, reader, shift, stopping
 from destinations.attempt import attempt
-from destinations.breaker import Streak, Verdict
+from destinations.breaker import Verdict
 from destinations.control import Control
 from destinations.courier import Courier
-from destinations.lanes import ClaimedLane
+from destinations.doorbell import Lanes
+from destinations.due import LANE_SPAN, READ_EVENTS, Due
+from destinations.lanes import ClaimedLane, Which
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.memory import Memory
+from destinations.outlook import POLL_MOST_SECONDS, POLL_SECONDS, Outlook
 from destinations.reader import Owed
 from destinations.replay import steer
 from destinations.replay.serving import Replays
@@ -24,18 +27,14 @@ from destinations.selection import in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
 from destinations.suspects.hands import Hands
+from destinations.witness import Witness
 from ingest.models import LANES
 
-READ_EVENTS = 1000  # events in memory a link aims at
-LANE_SPAN = 500  # events of one lane beyond its cursor: a hanging head stops its lane only then
 LANE_ROWS = 1000  # failed and waiting rows of a lane beyond which its cursor stops instead
-CHECKPOINT_SECONDS = 0.05
-CHECKPOINT_EVENTS = 200
-CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination
-LINGER_SECONDS = 0.25  # how long a link without work looks for more
-POLL_SECONDS = 0.01
-POLL_GROWTH = 0.15  # of the time without news: a trickle is not polled for as if it were a flood
-POLL_MOST_SECONDS = 0.05
+CHECKPOINT_SECONDS = 0.05  # times outlook.crowd
+CHECKPOINT_EVENTS = 200  # while one is written, so many more are sent at most
+CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination, times outlook.crowd
+TAKES = 3  # after which a link that is alone takes the lanes without work, too
 TELLERS = 2  # calls of the doorbell under way at once
 HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
@@ -54,6 +53,7 @@ class Link:
         hands: Hands,
         senders: int,
         links: Callable[[], int] = lambda: 1,
+        is_told: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
         self._destination_id = destination_id
@@ -64,14 +64,18 @@ class Link:
         self._hands = hands
         self._wanted = seen.wanted(sender.names)
         self._stopped: set[int] = set()  # lanes this link must not read further
-        self._wake = asyncio.Event()
+        self.outlook = Outlook(links, shift.LINKS, is_told)
+        self._due = Due()
         self._checkpoint_at = self._control_at = self._take_at = 0.0
-        self._noted_streak = seen.streak
+        self._alone_at = clock() + CONTROL_SECONDS  # until then another link may be on its way, to share the lanes
+        self._has_room = asyncio.Event()  # for events that no checkpoint has noted yet
+        self._has_room.set()
+        self._takes = 0  # that found lanes
+        self._witness = Witness(database, destination_id, settler, seen.streak)
         self._fixed = seen.fixed
         self._outdated = False  # the destination's configuration changed: the next link reads it
         self._courier = Courier(self._deliver, senders)
         self._memory = Memory(self._courier.sizes, links)
-        self._news_at = clock()  # when something was last read or answered
         self._replays = Replays(database, self._courier, settler, hands, senders, clock)
         self._replays.keep(seen.replays)
         self._telling: list[asyncio.Task[None]] = []
@@ -88,14 +92,9 @@ class Link:
             self._first_lanes = first_lanes
             await self._start(first_lanes)
             ends_at = clock() + budget_seconds
-            idle_since: float | None = None
             overtime_ends_at = ends_at + overtime_seconds
             while self._may_go_on() and (clock() < ends_at or self._in_overtime(overtime_ends_at)):
-                if await self._tick():
-                    idle_since = None
-                elif idle_since is None:
-                    idle_since = clock()
-                elif clock() - idle_since > self._linger_seconds() and not await self._unsettled_in_sight():
+                if self.outlook.is_enough(await self._tick()) and not await self._unsettled_in_sight():
                     break
             await self._drain()
         except psycopg2.Error:
@@ -105,18 +104,25 @@ class Link:
             await self._courier.cancel()
             await asyncio.gather(*self._telling, return_exceptions=True)  # none may mark it running later
 
+    def hear(self, named: Lanes | None) -> None:
+        """There may be events in these lanes, or in any."""
+        if named is None:
+            self._due.look_at_all()
+        else:
+            self._due.hear(named, self._lease.lanes.values(), clock())
+        self.outlook.wake()
+
     async def _quiesce(self) -> bool:
         """Start nothing new and wait for what is in flight, as long as the lease allows; True when all of it ended."""
         self._courier.stop()
+        self._has_room.set()
         while self._courier.flying and self._lease.is_good:
             await asyncio.sleep(POLL_SECONDS)
         return not self._courier.flying
 
-    def _linger_seconds(self) -> float:
-        return 0.0 if self._memory.links() >= shift.LINKS else LINGER_SECONDS  # others wait for this process
-
     def _may_go_on(self) -> bool:
-        return self._control.may_send and not self._outdated and self._verdict() is Verdict.USER and not stopping.told()
+        is_well = self._control.may_send and self._witness.verdict is Verdict.USER
+        return is_well and not self._outdated and not stopping.told()
 
     def _tell(self, call: Callable[[int], None]) -> None:
         """Have the doorbell told, without waiting for it: a broker that is away takes seconds to say so."""
@@ -135,14 +141,24 @@ class Link:
         await self._adopt(taken)
         await self._take_replays()
 
+    async def _take_more(self) -> bool:
+        """Take up lanes that have work by now, if any; all lanes, when a trickle has it come to one after the other."""
+        taken = await self._lease.take(self._room())
+        await self._adopt(taken)
+        self._takes += bool(taken)
+        if taken and self._takes >= TAKES and self._control.claims == 1:
+            await self._adopt(await self._lease.take(self._room(), Which.SPARE))
+        return bool(taken)
+
     async def _take_replays(self) -> None:
         """Take up lanes of replays beside the live ones, if any runs."""
         if self._control.replays:
-            await self._adopt(await self._lease.take(self._first_lanes, replays=True))
+            await self._adopt(await self._lease.take(self._first_lanes, Which.REPLAYS))
 
     async def _adopt(self, taken: list[ClaimedLane]) -> None:
         """Take up new lanes: first the held users whose head is due."""
         if taken:
+            self._due.look_at_all()
             if any(lane.connection_id not in self._wanted for lane in taken) or self._replays.is_over(taken):
                 await self._read_control()
             self._settler.held.update(await self._database.run(reader.held_counts, taken))
@@ -154,26 +170,19 @@ class Link:
         if clock() >= self._control_at:
             await self._look_around()
         live = await self._read()
-        read = await self._read_replays() or live
-        if not live and not self._replays.live_events and (not read or clock() >= self._take_at):
+        found = await self._read_replays() or live
+        if not live and not self._replays.live_events and (not found or clock() >= self._take_at):
             self._take_at = clock() + POLL_MOST_SECONDS  # beside a replay; with nothing to do, at every look
-            await self._adopt(await self._lease.take(self._room()))
+            found = await self._take_more() or found
         await self._checkpoint_if_due()
-        if read:
-            self._news_at = clock()
+        sending = self._courier.busy_users
+        if found:
+            self.outlook.note_found()
             await asyncio.sleep(0)
         else:
-            await self._pause(min(POLL_MOST_SECONDS, POLL_SECONDS + (clock() - self._news_at) * POLL_GROWTH))
-        return read or self._courier.busy_users > 0 or self._replays.pace.waits
-
-    async def _pause(self, seconds: float = POLL_SECONDS) -> None:
-        """Wait until a checkpoint is due, a little at most: what is read meanwhile is read together."""
-        self._wake.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+            is_due = sending or self._has_unwritten() or self._replays.pace.waits
+            await self.outlook.look_out(sending, CHECKPOINT_SECONDS * self.outlook.crowd if is_due else None)
+        return found or sending > 0 or self._replays.pace.waits
 
     async def _keep_lease(self) -> None:
         if failure := self._courier.failure:
@@ -184,18 +193,17 @@ class Link:
 
     async def _look_around(self) -> None:
         """Read mode, health and configuration anew, and retry what has become due."""
-        self._control_at = clock() + CONTROL_SECONDS
+        self._control_at = clock() + CONTROL_SECONDS * self.outlook.crowd
         await self._read_control()
         self._tell(doorbell.mark_running)
         await self._retry_due()
-        if self._control.claims == 1:  # no other link came to share: take what is free
-            await self._adopt(await self._lease.take(self._room()))
+        if self._control.claims == 1 and clock() >= self._alone_at:  # no other link came to share
+            await self._take_more()
         await self._take_replays()
 
     async def _read_control(self) -> None:
         """Mode, health, configuration and connections as they are now."""
-        seen = await self._database.run(control.read, self._destination_id)
-        if seen is None:
+        if (seen := await self._database.run(control.read, self._destination_id)) is None:
             raise LeaseLost("destination deleted")
         self._control, self._wanted = seen, seen.wanted(self._sender.names)
         self._sender.keep_rate(seen.rate_limit, seen.claims)
@@ -209,7 +217,9 @@ class Link:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
         if self._memory.is_full:
             return
-        lanes = [lane for lane in self._lease.lanes.values() if self._wanted[lane.connection_id].active]
+        held = [lane for lane in self._lease.lanes.values() if self._settler.held[lane.id]]
+        if not (lanes := [lane for lane in held if self._wanted[lane.connection_id].active]):
+            return
         unwritten = {(row.connection_id, row.replay, row.user_key) for row in self._settler.changes.rows.values()}
         before = self._courier.users()
         most = reader.DUE_USERS + len(before)
@@ -228,11 +238,11 @@ class Link:
             return False
         if self._memory.is_full:
             return False
-        open_lanes = [lane for lane in self._lease.lanes.values() if not lane.replay and self._may_read(lane)]
-        most = min(LANE_SPAN, max(4, READ_EVENTS // max(1, len(open_lanes))))
-        events = await self._database.run(
-            reader.next_events, [reader.Ask.more(lane, most) for lane in open_lanes], self._memory.read_bytes
-        )
+        live = [lane for lane in self._lease.lanes.values() if not lane.replay]
+        asked = self._due.choose(live, self._may_read, clock(), self.outlook.all_seconds)
+        most_bytes = self._memory.read_bytes
+        events = await self._database.run(reader.next_events, asked, most_bytes) if asked else []
+        self._due.note(asked, events, most_bytes, clock())
         if events and events[0].config_version != self._control.config_version:
             await self._read_control()  # something may have been switched before these events were accepted
         for owed in events:
@@ -285,34 +295,40 @@ class Link:
         """The courier's errand: one attempt; True when the user's next event may follow."""
         if self._skips(owed):
             return True
+        await self._has_room.wait()
         if not await self._sender.turn(self._courier.stopping) or not self._lease.is_good:
             return False
         may_go_on = await attempt(owed, self._hands, self._sender, self._settler, self._lease) is not False
-        self._news_at = clock()
+        self.outlook.note_answer()
         if self._settler.settled >= CHECKPOINT_EVENTS:
-            self._wake.set()
+            self._has_room.clear()
+            self.outlook.cut_short()
         return may_go_on
 
-    def _verdict(self) -> Verdict:
-        return self._settler.streak.verdict()
-
     async def _checkpoint_if_due(self) -> None:
-        settler = self._settler
-        if not (settler.settled or settler.failures or settler.changes):
+        if not self._has_unwritten():
             self._checkpoint_at = clock()  # failures at one moment are judged together: a row, or the destination's own
-        elif settler.settled >= CHECKPOINT_EVENTS or clock() >= self._checkpoint_at + CHECKPOINT_SECONDS:
+        elif (
+            self._settler.settled >= CHECKPOINT_EVENTS
+            or clock() >= self._checkpoint_at + CHECKPOINT_SECONDS * self.outlook.crowd
+        ):
             await self.checkpoint()
+
+    def _has_unwritten(self) -> bool:
+        settler = self._settler
+        return bool(settler.settled or settler.failures or settler.changes)
 
     async def checkpoint(self) -> None:
         """Write what happened. Failures become rows unless they look like the destination's own."""
-        if self._settler.failures and self._verdict() is Verdict.USER:
+        if self._settler.failures and self._witness.verdict is Verdict.USER:
             self.keep_failures()
         self.progressed = self.progressed or self._settler.settled > 0
         changes = self._settler.take_changes()
+        self._has_room.set()
         await self._lease.checkpoint(changes)
         if changes.rows:  # the next rows of those users may be due now
             self._control_at = 0.0
-        await self._note_streak()
+        await self._witness.note_streak()
         self._checkpoint_at = clock()
 
     def keep_failures(self) -> None:
@@ -323,14 +339,6 @@ class Link:
                 self._settler.wait(owed)
         for user in free:
             self._courier.unblock(user)
-
-    async def _note_streak(self) -> None:
-        streak = self._settler.streak.as_json()
-        if streak != self._noted_streak and self._verdict() is Verdict.USER:
-            self._noted_streak = streak
-            await self._database.run(
-                health.note_streak, self._destination_id, Streak.stored(streak), self._settler.last_error
-            )
 
     async def _drain(self) -> None:
         """Start nothing new, wait for what is in flight; lanes without any go to other links at once."""
@@ -345,10 +353,12 @@ class Link:
                     handed_over = await self._hand_over()
                 elif not stepped_aside and clock() > aside_at:
                     stepped_aside = await self._step_aside()
-            await self._pause()
-        await self.checkpoint()
-        await self._database.run(steer.note_rests, self._replays.pace.rests())
-        await self._report()
+            await self.outlook.pause()
+        if self._has_unwritten():
+            await self.checkpoint()
+        if rests := self._replays.pace.rests():
+            await self._database.run(steer.note_rests, rests)
+        await self._witness.report()
         await self._lease.during(self._sender.rest(asyncio.Event()))  # the next link does not know of our last request
         await self._lease.close()
 
@@ -367,16 +377,6 @@ class Link:
         if self._control.max_concurrency is None:
             await self._lease.step_aside()
         return await self._hand_over()
-
-    async def _report(self) -> None:
-        """Tell the destination's health what the last failures say."""
-        settler, verdict = self._settler, self._verdict()
-        if verdict is Verdict.OPEN:
-            await self._database.run(
-                health.open_breaker, self._destination_id, settler.streak, settler.last_error, settler.retry_after
-            )
-        elif verdict is Verdict.HOLD:
-            await self._database.run(health.hold, self._destination_id, settler.last_error)
 
     async def _unsettled_in_sight(self) -> bool:
         """Whether events wait for the horizon: a commit a moment ago, most likely."""

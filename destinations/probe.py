@@ -11,7 +11,7 @@ from destinations import control, health, reader
 from destinations.attempt import attempt
 from destinations.breaker import Verdict
 from destinations.control import Control
-from destinations.lanes import ClaimedLane
+from destinations.lanes import ClaimedLane, Which
 from destinations.lease import Database, Lease
 from destinations.reader import Ask, Owed
 from destinations.replay import heads as replayed
@@ -39,14 +39,15 @@ async def probe(
 ) -> bool:
     """Probe once; True when the breaker is closed now. Raises LeaseLost or psycopg2.Error."""
     taken = await lease.take(len(seen.connections) * LANES)
-    wanted = seen.wanted(sender.names)
-    lanes = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
-    heads = await _fresh_heads(database, lease, lanes, wanted, settler, hands, seen.skip)
+    latest = Latest(database, destination_id, seen, sender.names)
+    lanes = [lane for lane in taken if latest.is_active(lane)]
+    heads = await _fresh_heads(lease, lanes, latest, settler, hands)
     heads = heads or await _row_heads(database, lanes, settler, hands, seen.skip)
     if not heads and seen.replays:
-        heads = await _replayed_heads(database, lease, seen, wanted, settler, hands)
+        heads = await _replayed_heads(database, lease, seen, latest.wanted, settler, hands)
     succeeded = False
-    if heads and await _may_go_on(database, destination_id):
+    if heads and await latest.read():
+        heads = [owed for owed in heads if latest.is_active(owed.lane)]
         probes = min(PROBES, seen.max_concurrency or PROBES)
         attempts = asyncio.gather(*(_probe(owed, lease, sender, settler, hands) for owed in heads[:probes]))
         succeeded = any(await lease.during(attempts))
@@ -65,37 +66,66 @@ async def probe(
     return False
 
 
+class Latest:
+    """The destination as it was read last: what the log holds is decided by nothing older than it."""
+
+    def __init__(self, database: Database, destination_id: int, seen: Control, names: frozenset[str]) -> None:
+        self.database = database
+        self._destination_id = destination_id
+        self._names = names
+        self._keep(seen)
+
+    def _keep(self, seen: Control) -> None:
+        self.control, self.wanted = seen, seen.wanted(self._names)
+
+    async def read(self) -> bool:
+        """Read it anew; False when the probe is to send nothing: it was stopped, or is another one now."""
+        seen, before = await self.database.run(control.read, self._destination_id), self.control
+        if seen is None or seen.stopped_because or (seen.fixed, seen.skip) != (before.fixed, before.skip):
+            return False
+        self._keep(seen)
+        return True
+
+    def is_active(self, lane: ClaimedLane) -> bool:
+        """Whether the lane's connection is there and switched on."""
+        found = self.wanted.get(lane.connection_id)
+        return found is not None and found.active
+
+
 async def _fresh_heads(
-    database: Database,
-    lease: Lease,
-    lanes: list[ClaimedLane],
-    wanted: dict[int, Wanted],
-    settler: Settler,
-    hands: Hands,
-    skip: Skip | None,
+    lease: Lease, lanes: list[ClaimedLane], latest: Latest, settler: Settler, hands: Hands
 ) -> list[Owed]:
     """The first event to send of each lane, of users who are not held; held users' events are left as they are."""
     heads: dict[int, Owed] = {}
     for _ in range(LOOKS):
         await lease.renew_if_due()
-        asked = [Ask.more(lane, LANE_EVENTS) for lane in lanes if lane.id not in heads]
-        events = await database.run(reader.next_events, asked)
+        asked = [Ask.more(lane, LANE_EVENTS) for lane in lanes if lane.id not in heads and latest.is_active(lane)]
+        events = await latest.database.run(reader.next_events, asked)
+        if events and events[0].config_version != latest.control.config_version and not await latest.read():
+            return []
         for owed in events:
-            if owed.lane.id in heads or not owed.lane.progress.read(owed.place, owed.day):
-                continue
-            if skip and skip.covers(owed.place[0]) and not in_gap(owed.place[0], wanted[owed.lane.connection_id].gaps):
-                settler.skip(owed, skip.actor)
-                continue
-            if owed.held:
-                continue
-            hands.parse(owed)
-            if reason := unwanted(owed.event or {}, owed.place[0], wanted[owed.lane.connection_id]):
-                settler.filtered(owed, reason)
-            else:
-                heads[owed.lane.id] = owed
+            if latest.is_active(owed.lane) and owed.lane.id not in heads:
+                _look_at(owed, latest, settler, hands, heads)
         if not events or len(heads) >= PROBES:
             break
     return _shuffled(heads)
+
+
+def _look_at(owed: Owed, latest: Latest, settler: Settler, hands: Hands, heads: dict[int, Owed]) -> None:
+    """Settle what is not to be sent, or make it its lane's head."""
+    if not owed.lane.progress.read(owed.place, owed.day):
+        return
+    wanted, skip = latest.wanted[owed.lane.connection_id], latest.control.skip
+    if skip and skip.covers(owed.place[0]) and not in_gap(owed.place[0], wanted.gaps):
+        settler.skip(owed, skip.actor)
+        return
+    if owed.held:
+        return
+    hands.parse(owed)
+    if reason := unwanted(owed.event or {}, owed.place[0], wanted):
+        settler.filtered(owed, reason)
+    else:
+        heads[owed.lane.id] = owed
 
 
 async def _row_heads(
@@ -118,7 +148,7 @@ async def _replayed_heads(
     database: Database, lease: Lease, seen: Control, wanted: dict[int, Wanted], settler: Settler, hands: Hands
 ) -> list[Owed]:
     """Heads of replays, where nothing live could tell."""
-    taken = await lease.take(len(seen.connections) * LANES, replays=True)
+    taken = await lease.take(len(seen.connections) * LANES, Which.REPLAYS)
     active = [lane for lane in taken if lane.connection_id in wanted and wanted[lane.connection_id].active]
     lanes = [lane for lane in active if lane.replay in seen.replays]
     heads = await replayed.fresh(database, lanes, seen.replays, wanted, settler, hands, PROBES)
@@ -129,12 +159,6 @@ def _shuffled(heads: dict[int, Owed]) -> list[Owed]:
     chosen = list(heads.values())
     random.shuffle(chosen)
     return chosen
-
-
-async def _may_go_on(database: Database, destination_id: int) -> bool:
-    """Whether nobody stopped the destination or the service meanwhile."""
-    seen = await database.run(control.read, destination_id)
-    return seen is not None and seen.stopped_because is None
 
 
 async def _probe(owed: Owed, lease: Lease, sender: Sender, settler: Settler, hands: Hands) -> bool:

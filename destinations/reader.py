@@ -10,20 +10,30 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extras import execute_values
 
 from destinations.lanes import ClaimedLane
 from destinations.progress import Place
-from destinations.servable import CONNECTED, DUE, REPLAY_HAS_NEXT, has_next_settled_unless, live_row
+from destinations.servable import CONNECTED, DUE, OF_CONNECTED, REPLAY_HAS_NEXT, has_next_settled_unless, live_row
 from destinations.skip import Skip
 from destinations.suspects.looking import IS_BARRED
+from rudderproj.prepared import Prepared, Rows
 
 DUE_USERS = 64  # held users whose rows are read at once
 READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more; links of one process share it
 
 # The partition is pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date.
 # Payloads too large for one read are cut off at the end of each lane: every lane's first event before any one's second.
-_NEXT = """
+ASKED = Rows(
+    id="bigint",
+    connection_id="bigint",
+    source_id="int",
+    number="smallint",
+    xid="bigint",
+    position="int",
+    day="date",
+    most="int",
+)
+_NEXT = Prepared(f"""
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, EXISTS (
     SELECT FROM destinations_delivery d
     WHERE d.connection_id = found.connection_id AND d.lane = found.lane AND d.user_key = found.user_key
@@ -34,7 +44,7 @@ FROM (
         coalesce(sum(octet_length(e.payload)) OVER (
             ORDER BY e.nth, e.xid, e.position, l.id
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
-    FROM (VALUES %s) l (id, connection_id, source_id, number, xid, position, day, most)
+    FROM {ASKED.sql} l {ASKED.columns}
     CROSS JOIN LATERAL (
         SELECT e.*, row_number() OVER (ORDER BY e.xid, e.position) AS nth FROM ingest_event e
         WHERE e.source_id = l.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
@@ -42,13 +52,15 @@ FROM (
         ORDER BY e.xid, e.position LIMIT l.most
     ) e
 ) found
-WHERE bytes_before < {most_bytes}
-"""
-_NEXT_ROW = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::int, %s::date, %s::int)"
+WHERE bytes_before < %(most_bytes)s::bigint
+""")
 
 # A user's queue of rows, oldest first, if its head is due.
-_QUEUES = f"""
-WITH mine AS (SELECT * FROM (VALUES %s) l (id, connection_id, source_id, number, replay, skipped)),
+_MINE = Rows(
+    id="bigint", connection_id="bigint", source_id="int", number="smallint", replay="bigint", skipped="pg_snapshot"
+)
+_QUEUES = Prepared(f"""
+WITH mine AS (SELECT * FROM {_MINE.sql} l {_MINE.columns}),
 heads AS (
     SELECT DISTINCT ON (d.connection_id, d.replay, d.lane, d.user_key)
         m.id, m.source_id, m.skipped, d.connection_id, d.replay, d.lane, d.user_key, d.next_attempt_at, d.xid,
@@ -62,7 +74,7 @@ due AS (SELECT * FROM heads
         WHERE (next_attempt_at IS NULL OR next_attempt_at <= now()
                OR pg_visible_in_snapshot(xid::text::xid8, skipped))
           AND (replay = 0 OR NOT {live_row("heads")})
-        ORDER BY next_attempt_at NULLS FIRST LIMIT {{most}})
+        ORDER BY next_attempt_at NULLS FIRST LIMIT %(most)s)
 SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at, is_dead_letter
 FROM (
     SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload) AS payload,
@@ -84,7 +96,7 @@ FROM (
 ) found
 WHERE bytes_before < {READ_BYTES}
 ORDER BY id, user_key, xid, position
-"""
+""")
 
 _OPEN_ROW = """
 SELECT d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload), e.received_at,
@@ -96,30 +108,33 @@ LEFT JOIN destinations_delivery letter ON d.replay > 0 AND letter.connection_id 
 WHERE d.connection_id = %s AND d.replay = %s AND d.xid = %s AND d.position = %s AND d.state IN ('failed', 'waiting')
 """
 
-_WAITING = """
-SELECT l.id, count(d.id) FROM (VALUES %s) l (id, connection_id, replay, number)
+_OF_LANES = Rows(id="bigint", connection_id="bigint", replay="bigint", number="smallint")
+_WAITING = Prepared(f"""
+SELECT l.id, count(d.id) FROM {_OF_LANES.sql} l {_OF_LANES.columns}
 LEFT JOIN destinations_delivery d ON d.connection_id = l.connection_id AND d.replay = l.replay AND d.lane = l.number
   AND d.state IN ('failed', 'waiting')
 GROUP BY l.id
-"""
+""")
 
-_HAS_WORK = f"""
+_HAS_WORK = Prepared(f"""
 WITH {CONNECTED}, {DUE}
 SELECT EXISTS (
     SELECT FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
-    WHERE l.claim_id IS NULL AND NOT {IS_BARRED} AND CASE WHEN l.replay > 0 THEN {REPLAY_HAS_NEXT} ELSE
+    WHERE {OF_CONNECTED} AND l.claim_id IS NULL AND NOT {IS_BARRED}
+      AND CASE WHEN l.replay > 0 THEN {REPLAY_HAS_NEXT} ELSE
         {has_next_settled_unless("unsettled")}
         OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due) END)
-"""
+""")
 
 
-_UNSETTLED = """
-SELECT 1 FROM (VALUES %s) l (source_id, number, xid, position, day)
+_CURSORS = Rows(source_id="int", number="smallint", xid="bigint", position="int", day="date")
+_UNSETTLED = Prepared(f"""
+SELECT 1 FROM {_CURSORS.sql} l {_CURSORS.columns}
 WHERE (SELECT 1 FROM ingest_event e
        WHERE e.source_id = l.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
          AND e.day >= l.day - 1 LIMIT 1) IS NOT NULL
 LIMIT 1
-"""
+""")
 
 
 @dataclass(slots=True)
@@ -166,19 +181,21 @@ class Ask(NamedTuple):
         """What follows what was read of the lane so far."""
         return cls(lane, lane.progress.read_to, lane.progress.day, most)
 
+    @property
+    def row(self) -> tuple[Any, ...]:
+        """As ASKED has it."""
+        lane = self.lane
+        return lane.id, lane.connection_id, lane.source_id, lane.number, *self.after, self.day, self.most
+
 
 def next_events(raw: Connection, asked: Sequence[Ask], most_bytes: int = READ_BYTES) -> list[Owed]:
     """The next events of each lane asked for, in order per lane."""
     if not asked:
         return []
     lanes = {ask.lane.id: ask.lane for ask in asked}
-    values = [
-        (lane.id, lane.connection_id, lane.source_id, lane.number, *after, day, most)
-        for lane, after, day, most in asked
-    ]
     with raw.cursor() as cursor:
-        statement = _NEXT.format(most_bytes=most_bytes)
-        rows = execute_values(cursor, statement, values, template=_NEXT_ROW, page_size=len(values), fetch=True)
+        _NEXT.execute(cursor, {"most_bytes": most_bytes, **ASKED.parameters(ask.row for ask in asked)})
+        rows = cursor.fetchall()
     rows.sort(key=lambda row: row[1:3])
     return [
         Owed(
@@ -209,9 +226,8 @@ def due_queues(
         for lane in by_id.values()
     ]
     with raw.cursor() as cursor:
-        template = "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::pg_snapshot)"
-        statement = _QUEUES.format(most=most)
-        rows = execute_values(cursor, statement, values, template=template, page_size=len(values), fetch=True)
+        _QUEUES.execute(cursor, {"most": most, **_MINE.parameters(values)})
+        rows = cursor.fetchall()
     queues: dict[tuple[int, str], list[Owed]] = {}
     for row in rows:
         owed = _row_owed(by_id[row[0]], row)
@@ -233,14 +249,14 @@ def held_counts(raw: Connection, lanes: Iterable[ClaimedLane]) -> dict[int, int]
     if not values:
         return {}
     with raw.cursor() as cursor:
-        template = "(%s::bigint, %s::bigint, %s::bigint, %s::smallint)"
-        return dict(execute_values(cursor, _WAITING, values, template=template, page_size=len(values), fetch=True))
+        _WAITING.execute(cursor, _OF_LANES.parameters(values))
+        return dict(cursor.fetchall())
 
 
 def has_work(raw: Connection, destination_id: int, *, unsettled: bool) -> bool:
     """Whether free lanes have events or due heads; `unsettled`: events above the horizon count too."""
     with raw.cursor() as cursor:
-        cursor.execute(_HAS_WORK, {"destination": destination_id, "unsettled": unsettled})
+        _HAS_WORK.execute(cursor, {"destination": destination_id, "unsettled": unsettled})
         row = cursor.fetchone()
         return bool(row and row[0])
 
@@ -252,8 +268,8 @@ def unsettled(raw: Connection, lanes: Iterable[ClaimedLane]) -> bool:
     if not values:
         return False
     with raw.cursor() as cursor:
-        template = "(%s::int, %s::smallint, %s::bigint, %s::int, %s::date)"
-        return bool(execute_values(cursor, _UNSETTLED, values, template=template, page_size=len(values), fetch=True))
+        _UNSETTLED.execute(cursor, _CURSORS.parameters(values))
+        return cursor.fetchone() is not None
 
 
 def _row_owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:

@@ -48,7 +48,7 @@ class Wanted:
 
 def in_gap(xid: int, gaps: Sequence[Gap]) -> bool:
     """Whether the connection was switched off, or not there yet, when the event was accepted."""
-    return any(gap.covers(xid) for gap in gaps)
+    return bool(gaps) and any(gap.covers(xid) for gap in gaps)
 
 
 def unwanted(event: Mapping[str, Any], xid: int, wanted: Wanted) -> str | None:

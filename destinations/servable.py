@@ -17,9 +17,12 @@ CONNECTED = f"""
 connected AS MATERIALIZED (
     SELECT c.id, c.source_id, g.from_xid AS off_from, {SKIPPED} AS skipped
     FROM destinations_connection c LEFT JOIN destinations_gap g ON g.connection_id = c.id AND g.to_xid IS NULL
-    WHERE c.destination_id = %(destination)s
+    WHERE c.destination_id = %(destination)s::bigint
 )
 """
+
+# Of lane `l`: one of connected's. As an array, so that the planner never walks the lanes of every destination instead.
+OF_CONNECTED = "l.connection_id = ANY (ARRAY(SELECT id FROM connected))"
 
 
 def live_row(head: str) -> str:
@@ -71,7 +74,7 @@ def has_next(settled: str = f"e.xid < {_HORIZON}") -> str:
 
 def has_next_settled_unless(flag: str) -> str:
     """has_next, with events above the horizon too where the parameter `flag` is true."""
-    return has_next(f"(%({flag})s OR e.xid < {_HORIZON})")
+    return has_next(f"(%({flag})s::bool OR e.xid < {_HORIZON})")
 
 
 # Whether lane `l` of a replay has something left between its cursor and its end, or a due head.

@@ -14,6 +14,7 @@ import structlog
 from django.db import connections
 
 from destinations import doorbell, stopping
+from rudderproj import logs
 from rudderproj.celery import app
 
 log = structlog.get_logger(__name__)
@@ -49,16 +50,18 @@ class Shift:
     async def work(self, destination_id: int) -> None:
         """Run this destination's link, and others until the last of them ends. A link that fails stops no other."""
         self._start(self._serve(doorbell.Message(doorbell.LINK, [destination_id])))
-        try:
-            while self._running:
-                await asyncio.wait(self._running, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                self._running = {task for task in self._running if not task.done()}
-                if self._running and self._has_time() and not await self._should_end():
-                    await self._take()
-        finally:
-            for task in self._running:
-                task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+        with logs.gathering() as write_lines:
+            try:
+                while self._running:
+                    await asyncio.wait(self._running, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                    self._running = {task for task in self._running if not task.done()}
+                    write_lines()
+                    if self._running and self._has_time() and not await self._should_end():
+                        await self._take()
+            finally:
+                for task in self._running:
+                    task.cancel()
+                await asyncio.gather(*self._running, return_exceptions=True)
 
     def _start(self, work: Awaitable[None]) -> None:
         self._running.add(asyncio.ensure_future(work))

@@ -3,8 +3,6 @@
 Must never walk the log: it compares each lane's newest event with its cursor.
 """
 
-from contextlib import closing
-
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts import modes
@@ -13,6 +11,7 @@ from destinations.replay import steer
 from destinations.servable import DUE, SKIPPED, next_xid
 from destinations.suspects import looking, verdict
 from rudderproj import db
+from rudderproj.prepared import Prepared
 
 STATEMENT_SECONDS = 10.0
 
@@ -26,7 +25,7 @@ RETURNING id
 """
 
 # The newest events are looked for from the day on of the source's cursor furthest behind, not in a month's partitions.
-_WORK = f"""
+_WORK = Prepared(f"""
 WITH newest AS MATERIALIZED (
     SELECT s.id AS source_id, n.number, e.xid, e.position
     FROM (SELECT c.source_id AS id, min(l.day) AS day
@@ -63,14 +62,17 @@ working AS (
 )
 SELECT h.destination_id FROM destinations_health h JOIN working w ON w.destination_id = h.destination_id
 WHERE h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now())
-    AND coalesce(nullif(%(forced)s, ''), (SELECT mode FROM alerts_mode)) = 'normal'
-"""
+    AND coalesce(nullif(%(forced)s::text, ''), (SELECT mode FROM alerts_mode)) = 'normal'
+""")
+
+
+_database = db.Kept("sweep", STATEMENT_SECONDS)
 
 
 def with_work(raw: Connection) -> list[int]:
     """The destinations that have something to do and may do it. Raises psycopg2.Error."""
     with raw.cursor() as cursor:
-        cursor.execute(_WORK, {"forced": modes.forced()})
+        _WORK.execute(cursor, {"forced": modes.forced()})
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -79,14 +81,22 @@ def sweep() -> int:
 
     Raises one of doorbell.BROKER_AWAY, or psycopg2.Error.
     """
-    with closing(db.connect("sweep", STATEMENT_SECONDS)) as raw:
-        with raw.cursor() as cursor:
-            cursor.execute(_TURN)
-            if cursor.fetchone() is None:
-                return 0
-        unreadable.release(raw)
-        rung = doorbell.ring(with_work(raw))
-        steer.close_ended(raw)
-        looking.drop_gone(raw)
-        verdict.explain_late(raw)
-        return rung
+    return _database.run(_sweep)
+
+
+def _sweep(raw: Connection) -> int:
+    with raw.cursor() as cursor:
+        cursor.execute(_TURN)
+        if cursor.fetchone() is None:
+            return 0
+    unreadable.release(raw)
+    rung = doorbell.ring(with_work(raw))
+    steer.close_ended(raw)
+    looking.drop_gone(raw)
+    verdict.explain_late(raw)
+    return rung
+
+
+def close() -> None:
+    """Let go of the connection that this process keeps for its sweeps."""
+    _database.close()

@@ -30,13 +30,20 @@ class Request(NamedTuple):
 
 
 Answer: TypeAlias = Callable[[Request], Reply]
+Ending: TypeAlias = Callable[[Request, Reply, bool], None]  # whether the client was still there
 
 
 class Exchange(asyncio.Protocol):
-    """One connection, in `connections` while it is open. `answer` is called for each request: what to do with it."""
+    """One connection, in `connections` while it is open. `answer` is called for each request: what to do with it.
 
-    def __init__(self, answer: Answer, connections: "set[Exchange] | None" = None) -> None:
-        self._answer = answer
+    `ending` is called for a reply with a delay: just before it is given, or when the client hangs up before that.
+    """
+
+    def __init__(
+        self, answer: Answer, connections: "set[Exchange] | None" = None, ending: Ending = lambda *_: None
+    ) -> None:
+        self._answer, self._ending = answer, ending
+        self._delayed: tuple[Request, Reply, asyncio.TimerHandle] | None = None
         self._connections = set() if connections is None else connections
         self._received = b""
         self.is_busy = False  # with a request that is not answered yet
@@ -49,6 +56,11 @@ class Exchange(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._transport = None
         self._connections.discard(self)
+        if self._delayed:
+            request, chosen, timer = self._delayed
+            timer.cancel()
+            self._delayed = None
+            self._ending(request, chosen, False)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -63,22 +75,26 @@ class Exchange(asyncio.Protocol):
             self._received = rest[length:]
             method, path, _ = head.split(b" ", 2)
             self.is_busy = True
-            self._reply(self._answer(Request(method, path, head, rest[:length])))
+            request = Request(method, path, head, rest[:length])
+            self._reply(request, self._answer(request))
 
     def cut(self) -> None:
         """End it, whatever is under way."""
         if self._transport:
             self._transport.abort()
 
-    def _reply(self, chosen: Reply) -> None:
+    def _reply(self, request: Request, chosen: Reply) -> None:
         if chosen.manner is Manner.HANG:
             return
         if chosen.delay_seconds:
-            asyncio.get_running_loop().call_later(chosen.delay_seconds, self._late, chosen)
+            timer = asyncio.get_running_loop().call_later(chosen.delay_seconds, self._late, request, chosen)
+            self._delayed = request, chosen, timer
         else:
             self._act(chosen)
 
-    def _late(self, chosen: Reply) -> None:
+    def _late(self, request: Request, chosen: Reply) -> None:
+        self._delayed = None
+        self._ending(request, chosen, True)
         self._act(chosen)
         self._go_on()
 

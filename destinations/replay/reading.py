@@ -7,21 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extras import execute_values
 
 from destinations.lanes import ClaimedLane
 from destinations.models import Replay
-from destinations.reader import READ_BYTES, Ask, Owed
+from destinations.reader import ASKED, READ_BYTES, Ask, Owed
 from destinations.servable import live_row
+from rudderproj.prepared import Prepared, Rows
 
-_VALUES = (
-    "(VALUES %s) l (id, connection_id, source_id, number, replay, xid, position, day, most, end_xid, end_position)"
-    " JOIN destinations_replay r ON r.id = l.replay"
-)
-_ROW = (
-    "(%s::bigint, %s::bigint, %s::int, %s::smallint, %s::bigint, %s::bigint, %s::int, %s::date, %s::int,"
-    " %s::bigint, %s::int)"
-)
+_ASKED = Rows(**ASKED.types, replay="bigint", end_xid="bigint", end_position="int")
+_LANES = f"{_ASKED.sql} l {_ASKED.columns} JOIN destinations_replay r ON r.id = l.replay"
 
 # What is not selected is read without its payload, a bounded number at a time, so that the cursor passes it.
 LOG = """
@@ -67,17 +61,19 @@ FROM (
         coalesce(sum(CASE WHEN e.selected THEN octet_length(e.payload) END) OVER (
             ORDER BY e.nth, e.xid, e.position, l.id
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
-    FROM {_VALUES}
+    FROM {_LANES}
     CROSS JOIN LATERAL (
         SELECT chosen.*, row_number() OVER (ORDER BY chosen.xid, chosen.position) AS nth FROM ({{rows}}) chosen
     ) e
 ) found
-WHERE bytes_before < {{most_bytes}}
+WHERE bytes_before < %(most_bytes)s::bigint
 """
 
-_ANY_LEFT = f"SELECT l.id FROM {_VALUES} WHERE EXISTS (SELECT FROM ({{rows}}) chosen)"
+_ANY_LEFT = f"SELECT l.id FROM {_LANES} WHERE EXISTS (SELECT FROM ({{rows}}) chosen)"
 
 _ROWS = {Replay.Origin.LOG.value: LOG, Replay.Origin.DEAD_LETTERS.value: DEAD_LETTERS}
+_NEXT_OF = {origin: Prepared(_NEXT.format(rows=rows)) for origin, rows in _ROWS.items()}
+_ANY_LEFT_OF = {origin: Prepared(_ANY_LEFT.format(rows=rows)) for origin, rows in _ROWS.items()}
 
 
 def next_events(
@@ -88,29 +84,21 @@ def next_events(
         return [], []
     lanes = {ask.lane.id: ask.lane for ask in asked}
     with raw.cursor() as cursor:
-        statement = _NEXT.format(rows=_ROWS[origin], most_bytes=most_bytes)
-        rows = execute_values(cursor, statement, _values(asked), template=_ROW, page_size=len(asked), fetch=True)
+        _NEXT_OF[origin].execute(cursor, {"most_bytes": most_bytes, **_ASKED.parameters(_values(asked))})
+        rows = cursor.fetchall()
         rows.sort(key=lambda row: row[1:3])
         found = {row[0] for row in rows}
         # A lane of which nothing was read may still have what was too large for this read.
         rest = [ask._replace(most=1) for ask in asked if ask.lane.id not in found]
         left = set[int]()
         if rest:
-            statement = _ANY_LEFT.format(rows=_ROWS[origin])
-            some = execute_values(cursor, statement, _values(rest), template=_ROW, page_size=len(rest), fetch=True)
-            left = {row[0] for row in some}
+            _ANY_LEFT_OF[origin].execute(cursor, _ASKED.parameters(_values(rest)))
+            left = {row[0] for row in cursor.fetchall()}
     return [_owed(lanes[row[0]], row) for row in rows], [ask for ask in rest if ask.lane.id not in left]
 
 
 def _values(asked: Sequence[Ask]) -> list[tuple[object, ...]]:
-    return [
-        (
-            *(lane.id, lane.connection_id, lane.source_id, lane.number, lane.replay),
-            *(*after, day, most),
-            *(lane.end or after),
-        )
-        for lane, after, day, most in asked
-    ]
+    return [(*ask.row, ask.lane.replay, *(ask.lane.end or ask.after)) for ask in asked]
 
 
 def _owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:

@@ -70,6 +70,8 @@ class Examination:
         The latter: it was settled before, or waits behind a failed event of its user; a later death suspects it anew.
         False: its turn did not come, since the destination fails or was stopped. Raises LeaseLost or psycopg2.Error.
         """
+        if not self._may_try(suspect.lane):
+            return False
         if (of_rows := await self._work_rows(suspect)) is not None:
             return of_rows
         while events := await self._more(suspect.lane):
@@ -80,8 +82,6 @@ class Examination:
                     continue
                 if owed.held:
                     return True
-                if not self._wanted[owed.lane.connection_id].active:
-                    return False
                 if (concluded := _concluded(owed, suspect, await self._work(owed))) is not None:
                     return concluded
         return True
@@ -110,8 +110,11 @@ class Examination:
     async def _work(self, owed: Owed) -> Fate:
         """One event, from its payload to its checkpoint."""
         seen = await self._database.run(control.read, self._destination_id, examining=True)
-        self._is_stopped = seen is None or seen.stopped_because is not None or seen.fixed != self._control.fixed
-        if self._is_stopped:
+        if seen is None or seen.stopped_because is not None or seen.fixed != self._control.fixed:
+            self._is_stopped = True
+            return Fate.UNTOUCHED
+        self._control, self._wanted = seen, seen.wanted(self._sender.names)  # what was switched since decides
+        if not self._may_try(owed.lane):
             return Fate.UNTOUCHED
         fate = await self._try(owed)
         if fate is Fate.UNSETTLED and not self._probing and self._settler.streak.verdict() is Verdict.USER:
@@ -119,6 +122,11 @@ class Examination:
             fate = Fate.KEPT if held else Fate.SETTLED
         await self._lease.checkpoint(self._settler.take_changes())
         return fate
+
+    def _may_try(self, lane: ClaimedLane) -> bool:
+        """Whether its connection is there and switched on, and its replay, if it is one's, runs."""
+        wanted = self._wanted.get(lane.connection_id)
+        return wanted is not None and wanted.active and (not lane.replay or lane.replay in self._control.replays)
 
     async def _try(self, owed: Owed) -> Fate:
         wanted, skip = self._wanted[owed.lane.connection_id], self._control.skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts import modes
+from rudderproj.prepared import Prepared
 
 # Of suspect `s`: its connection is on, and its replay runs. Otherwise its lane is not worked on anyhow.
 MAY_BE_SENT = """(
@@ -18,7 +19,7 @@ MAY_BE_SENT = """(
 EXAMINABLE = f"""
 destinations_suspect s JOIN destinations_health h ON h.destination_id = s.destination_id
 WHERE s.state = 'open' AND h.state = 'ok' AND (h.breaker = 'closed' OR h.probe_at <= now())
-  AND coalesce(nullif(%(forced)s, ''), (SELECT mode FROM alerts_mode)) = 'normal' AND {MAY_BE_SENT}
+  AND coalesce(nullif(%(forced)s::text, ''), (SELECT mode FROM alerts_mode)) = 'normal' AND {MAY_BE_SENT}
 """
 
 # Lane `l` is nobody's but an examination's.
@@ -30,11 +31,11 @@ IS_BARRED = """(
 
 _DESTINATIONS = f"SELECT DISTINCT s.destination_id FROM {EXAMINABLE}"
 
-_IS_ONE_FREE = f"""
+_IS_ONE_FREE = Prepared(f"""
 SELECT EXISTS (SELECT FROM {EXAMINABLE} AND (s.connection_id IS NULL OR EXISTS (
     SELECT FROM destinations_lane l WHERE l.connection_id = s.connection_id AND l.number = s.lane
       AND l.replay = s.replay AND l.claim_id IS NULL)))
-"""
+""")
 
 # A whole machine's death names one event only if one alone is looked into on all of it. None: nobody needs a turn.
 _TURN = """
@@ -92,7 +93,7 @@ def give_turn(raw: Connection) -> None:
 def is_one_free(raw: Connection) -> bool:
     """Whether a suspect may be looked into that nobody works on: then no process should take on anything else."""
     with raw.cursor() as cursor:
-        cursor.execute(_IS_ONE_FREE, {"forced": modes.forced()})
+        _IS_ONE_FREE.execute(cursor, {"forced": modes.forced()})
         row = cursor.fetchone()
         return bool(row and row[0])
 

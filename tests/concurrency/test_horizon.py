@@ -18,6 +18,7 @@ from ingest.hashing import lane_of
 from ingest.models import LANES, Event
 from ingest.statements import NewEvent, insert_events
 from rudderproj import db
+from tests import plugin
 from tests.forwarding.workers import eventually, forwarding, run_once
 from tests.forwarding.world import World, make_world
 
@@ -129,8 +130,8 @@ def test_a_prepared_transaction_holds_the_horizon_until_it_is_finished(
     raw = connect()
     with raw.cursor() as cursor:
         cursor.execute("SHOW max_prepared_transactions")
-        if cursor.fetchone() == ("0",):
-            pytest.skip("max_prepared_transactions is 0 here")
+        if cursor.fetchone() == ("0",) and not plugin.OURS:
+            pytest.skip("max_prepared_transactions is 0 in the PostgreSQL that DATABASE_URL names")
         follower = Follower(connect(), world)
         cursor.execute("BEGIN")
         store(raw, world, "u", "prepared")

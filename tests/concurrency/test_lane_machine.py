@@ -29,6 +29,7 @@ from ingest.hashing import lane_of
 from ingest.statements import insert_events
 from tests import machines
 from tests.forwarding.world import World, make_world
+from tests.machines import SOME, nth
 
 USERS = ["a", "b", "mate63"]  # the last two share a lane
 SLOTS = 3
@@ -77,9 +78,9 @@ class LaneMachine(RuleBasedStateMachine):
     def destination(self) -> int:
         return int(self.world.destination.pk)
 
-    def pick(self, data: st.DataObject) -> ClaimModel:
+    def pick(self, holder: int) -> ClaimModel:
         """Some holder: mostly one whose claim is good."""
-        return data.draw(st.sampled_from([*self.held, *self.held, *self.ghosts[-2:]]))
+        return nth([*self.held, *self.held, *self.ghosts[-2:]], holder)
 
     @initialize(users=st.lists(st.sampled_from(USERS), min_size=15, max_size=30), most=st.integers(1, 4))
     def begin(self, users: list[str], most: int) -> None:
@@ -107,9 +108,9 @@ class LaneMachine(RuleBasedStateMachine):
             self._take(claim, most)
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), most=st.integers(1, 4))
-    def take(self, data: st.DataObject, most: int) -> None:
-        self._take(self.pick(data), most)
+    @rule(holder=SOME, most=st.integers(1, 4))
+    def take(self, holder: int, most: int) -> None:
+        self._take(self.pick(holder), most)
 
     def _take(self, claim: ClaimModel, most: int) -> None:
         taken = lanes.take(self.raw, claim.token, self.destination, most)
@@ -123,20 +124,20 @@ class LaneMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(
-        data=st.data(),
+        holder=SOME,
         most=st.integers(1, 5),
-        fates=st.lists(st.sampled_from(FATES), min_size=2, max_size=8),
+        fates=st.lists(st.tuples(SOME, st.sampled_from(FATES)), min_size=2, max_size=8),
         then_checkpoint=st.booleans(),
     )
-    def work(self, data: st.DataObject, most: int, fates: list[str], then_checkpoint: bool) -> None:
+    def work(self, holder: int, most: int, fates: list[tuple[int, str]], then_checkpoint: bool) -> None:
         """Read on and settle some of what is open, in any order."""
-        claim = self.pick(data)
+        claim = self.pick(holder)
         if not claim.lanes:
             self._take(claim, most)
         self._read(claim, most)
-        for fate in fates:
+        for some, fate in fates:
             if claim.open:
-                self._settle(claim, data.draw(st.sampled_from(sorted(claim.open))), fate)
+                self._settle(claim, nth(sorted(claim.open), some), fate)
         if then_checkpoint:
             self._checkpoint(claim)
 
@@ -168,9 +169,9 @@ class LaneMachine(RuleBasedStateMachine):
         claim.fates[owed.lane.number][name] = fate
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def checkpoint(self, data: st.DataObject) -> None:
-        self._checkpoint(self.pick(data))
+    @rule(holder=SOME)
+    def checkpoint(self, holder: int) -> None:
+        self._checkpoint(self.pick(holder))
 
     def _checkpoint(self, claim: ClaimModel) -> None:
         claim.seq += 1
@@ -184,14 +185,19 @@ class LaneMachine(RuleBasedStateMachine):
             claim.changes = Changes()
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), most=st.integers(1, 3), and_close=st.booleans())
-    def release(self, data: st.DataObject, most: int, and_close: bool) -> None:
+    @rule(holder=SOME, most=st.integers(1, 3), and_close=st.booleans())
+    def release(self, holder: int, most: int, and_close: bool) -> None:
         """Give lanes back, all of them to close the claim; checkpointed before, as a link does."""
-        claim = self.pick(data)
+        claim = self.pick(holder)
         self._checkpoint(claim)
         numbers = sorted(claim.lanes) if and_close else sorted(claim.lanes)[:most]
         given = [claim.lanes.pop(number) for number in numbers]
-        assert lanes.release(self.raw, claim.token, given) == (claim.valid or not given)
+        if and_close and claim.valid:
+            assert lanes.close_claim(self.raw, claim.token, self.destination, given)
+        elif and_close and given:
+            assert not lanes.close_claim(self.raw, claim.token, self.destination, given)
+        else:
+            assert lanes.release(self.raw, claim.token, given) == (claim.valid or not given)
         for name in [name for name, owed in claim.open.items() if owed.lane.number in numbers]:
             del claim.open[name]
         for number in numbers:
@@ -199,14 +205,13 @@ class LaneMachine(RuleBasedStateMachine):
             if claim.valid:
                 self.model[number].holder = None
         if and_close and claim.valid:
-            lanes.close_claim(self.raw, claim.token)
             self._forget(claim)
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), recover=st.booleans())
-    def expire(self, data: st.DataObject, recover: bool) -> None:
+    @rule(holder=SOME, recover=st.booleans())
+    def expire(self, holder: int, recover: bool) -> None:
         """A holder dies or is late: what it did since its checkpoint never happened."""
-        claim = data.draw(st.sampled_from(self.held))
+        claim = nth(self.held, holder)
         self._expire(claim)
         assert not lanes.renew(self.raw, claim.token, 600)
         if recover:
@@ -272,10 +277,13 @@ def _row(owed: Owed, fate: str) -> Row:
     return Row(lane.connection_id, lane.number, owed.user_key, *place, owed.day, owed.message_id, fate, "")
 
 
+def machine(raw: Connection, sink: Sink) -> type[LaneMachine]:
+    return type("Machine", (LaneMachine,), {"raw": raw, "sink": sink})
+
+
 def run_machine(raw: Connection, examples: int, steps: int) -> None:
     with Sink() as sink:
-        machine = type("Machine", (LaneMachine,), {"raw": raw, "sink": sink})
-        machines.run(machine, examples, steps)
+        machines.run(machine(raw, sink), examples, steps)
 
 
 def test_log_and_lanes_agree_with_the_model(raw: Connection) -> None:

@@ -1,15 +1,17 @@
 """Claims that are lost: their holder writes and sends nothing more; what was not written is read again."""
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection as database
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from destinations import checkpoint, lanes
+from destinations import checkpoint, due, lanes, link, reader
 from destinations.checkpoint import Changes, Row
 from destinations.lanes import ClaimedLane
 from destinations.models import Checkpoint, Claim, Lane
+from ingest.models import LANES
 from rudderproj import db
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World
@@ -184,3 +186,69 @@ def test_one_claim_may_stand_aside_and_leave_its_slot(world: World, raw: Connect
     lanes.step_aside(raw, second)
     assert lanes.open_claim(raw, world.destination.pk, "test", 1, 60) is None
     assert dict(Claim.objects.values_list("id", "slot")) == {first: -1, second: 0}
+
+
+def test_no_more_is_sent_than_two_checkpoints_note_while_the_database_is_slow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, go_on = checkpoint.write, threading.Event()
+
+    def slowly(*args: Any) -> bool:
+        go_on.wait(60)
+        return write(*args)
+
+    monkeypatch.setattr(checkpoint, "write", slowly)
+    world.many(users=100, each=10)
+    with forwarding([world.destination], chosen=limits(share=1)):
+        sent = last = 0
+        while sent == 0 or sent > last:
+            last = sent
+            world.sink.wait_for(lambda sink, count=last: len(sink.arrivals) > count, 1.0)  # type: ignore[misc]
+            sent = len(world.sink.arrivals)
+        go_on.set()
+        assert eventually(world.is_settled)
+    assert link.CHECKPOINT_EVENTS <= sent <= 2 * (link.CHECKPOINT_EVENTS + 64)
+    assert world.report().is_clean
+
+
+def test_a_link_reads_its_own_lanes_before_it_takes_what_it_has_called_another_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or there is nothing left for the other one, and one link serves a destination however many workers there are."""
+    steps: list[object] = []
+    take, read = lanes.take, reader.next_events
+
+    def noted_take(*args: Any) -> list[lanes.ClaimedLane]:
+        steps.append(args[3])
+        return take(*args)
+
+    def noted_read(*args: Any) -> list[reader.Owed]:
+        steps.append("read")
+        return read(*args)
+
+    monkeypatch.setattr(lanes, "take", noted_take)
+    monkeypatch.setattr(reader, "next_events", noted_read)
+    world.many(users=400, each=5)
+    with forwarding([world.destination], chosen=limits(share=2)):
+        assert eventually(world.is_settled)
+    assert steps[:2] == [LANES // 2, "read"]
+
+
+def test_a_link_that_has_enough_to_send_leaves_the_other_lanes_for_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "CONTROL_SECONDS", 60.0)
+    arrived: list[int] = []
+    take = lanes.take
+
+    def noted(*args: Any) -> list[lanes.ClaimedLane]:
+        arrived.append(len(world.sink.arrivals))
+        return take(*args)
+
+    monkeypatch.setattr(lanes, "take", noted)
+    world.many(users=800, each=5)
+    with forwarding([world.destination], chosen=limits(share=2, budget_seconds=60.0)):
+        assert eventually(world.is_settled)
+    assert arrived[0] == 0
+    assert arrived[1] >= due.READ_EVENTS // 2 - 100
+    assert world.report().is_clean

@@ -103,6 +103,7 @@ def test_the_queue_does_not_grow_for_ever_while_nobody_listens(monkeypatch: pyte
     rung = [doorbell.ring([number]) for number in range(6)]
 
     assert (rung, broker.llen(FORWARD_QUEUE)) == ([1, 1, 1, 0, 0, 0], 3)
+    assert [broker.exists(f"rudderproj:bell:{number}") for number in range(6)] == [1, 1, 1, 0, 0, 0]
 
 
 def test_links_end_when_their_worker_is_told_to_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,16 @@ from alerts import modes
 from alerts.models import Crash, Mode, ModeChange, Process
 from alerts.recovery import evaluation
 from tests import machines
+from tests.machines import SOME, nth
 from tests.recovery.crashes import database_now
 
 WINDOW, LONG, THRESHOLD, QUIET = 300, 1800, 5, 400
+LIMITS = {
+    "RECOVERY_CRASH_THRESHOLD": THRESHOLD,
+    "RECOVERY_CRASH_WINDOW_SECONDS": float(WINDOW),
+    "RECOVERY_CRASH_LONG_WINDOW_SECONDS": float(LONG),
+    "RECOVERY_AUTO_RESUME_SECONDS": float(QUIET),
+}
 NODES = (("forward", "f-1"), ("forward", "f-2"), ("web", "w-1"))
 _PASS = """
 UPDATE alerts_crash SET at = at - %(by)s * interval '1 second',
@@ -82,9 +89,9 @@ class ModeMachine(RuleBasedStateMachine):
         self.look()
 
     @precondition(lambda self: self.deaths)
-    @rule(data=st.data())
-    def is_explained(self, data: st.DataObject) -> None:
-        pk = data.draw(st.sampled_from(list(self.deaths)))
+    @rule(death=SOME)
+    def is_explained(self, death: int) -> None:
+        pk = nth(list(self.deaths), death)
         Crash.objects.filter(pk=pk).update(explained="event m")
         self.deaths[pk].is_explained = True
         self.look()
@@ -170,10 +177,5 @@ class ModeMachine(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 def test_the_mode_follows_from_what_crashed_and_what_operators_said(settings: Any) -> None:
-    settings.ENV = settings.ENV | {
-        "RECOVERY_CRASH_THRESHOLD": THRESHOLD,
-        "RECOVERY_CRASH_WINDOW_SECONDS": float(WINDOW),
-        "RECOVERY_CRASH_LONG_WINDOW_SECONDS": float(LONG),
-        "RECOVERY_AUTO_RESUME_SECONDS": float(QUIET),
-    }
+    settings.ENV = settings.ENV | LIMITS
     machines.run(ModeMachine, examples=25, steps=40)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from destinations import lanes, link
+from destinations import due, lanes, link
 from destinations.retry import RetryPolicy
 from destinations.sweep import with_work
 from rudderproj import db
@@ -118,6 +118,7 @@ def test_a_lane_whose_cursor_stopped_at_its_limit_of_rows_makes_no_link_spin(
 ) -> None:
     monkeypatch.setattr(link, "LANE_ROWS", 5)
     monkeypatch.setattr(link, "READ_EVENTS", 10)
+    monkeypatch.setattr(due, "READ_EVENTS", 10)
     world.append("u", "u0", answers=[500] * 50)
     world.append("u", *(f"u{number}" for number in range(1, 60)))
     later = RetryPolicy(window_seconds=3600, attempts=3, base_seconds=3000, max_seconds=3000)

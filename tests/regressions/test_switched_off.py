@@ -1,11 +1,49 @@
-"""What is accepted after a switch-off is not sent, though the link that is at work had read an older configuration."""
+"""What is accepted after a switch-off is not sent, though whoever is at work had read an older configuration."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from destinations import link
+from destinations import control, link, reader
+from destinations.forward import Forwarder
 from destinations.oracle.script import HANG
-from tests.forwarding.workers import eventually, forwarding, limits
+from ingest.statements import insert_events
+from tests.forwarding.test_breaker import open_breaker, probe
+from tests.forwarding.workers import LIMITS, eventually, forwarding, limits
 from tests.forwarding.world import World
+from tests.suspects.crashes import crash, entry, states
+
+Act = Callable[[Connection], None]
+SWITCH_OFF = "UPDATE destinations_connection SET enabled = false"
+DENY = """UPDATE destinations_destination SET event_filter = '{"deny": ["Clicked"]}'"""
+ALLOW = "UPDATE destinations_destination SET event_filter = '{}'"
+
+
+def before(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, act: Act, call: int = 1) -> None:
+    """Have something happen right before this reading of the database, counted from 1."""
+    original, calls = getattr(module, name), list[int]()
+
+    def read(raw: Connection, *args: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) == call:
+            act(raw)
+        return original(raw, *args, **named)
+
+    monkeypatch.setattr(module, name, read)
+
+
+def execute(raw: Connection, statement: str) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def examine() -> None:
+    """A forwarding task, which looks into suspects first; nothing else of the destination is to be done."""
+    forwarder = Forwarder(LIMITS)
+    forwarder.work(10**6)
+    forwarder.close()
 
 
 def test_a_link_decides_by_no_older_configuration_than_the_events_it_has_read(
@@ -24,3 +62,56 @@ def test_a_link_decides_by_no_older_configuration_than_the_events_it_has_read(
         assert eventually(lambda: world.balance()["filtered"] == 1 or "o0" in world.sink.ids())
 
     assert "o0" not in world.sink.ids()
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "sent", "left"),
+    [
+        (ALLOW, SWITCH_OFF, [], {"pending": 2}),
+        (ALLOW, DENY, [], {"filtered": 2}),
+        (DENY, ALLOW, ["o0"], {"filtered": 1, "delivered": 1}),
+    ],
+)
+def test_a_probe_decides_by_no_older_configuration_than_the_events_it_has_read(
+    world: World, raw: Connection, monkeypatch: pytest.MonkeyPatch, first: str, then: str, sent: list[str], left: Any
+) -> None:
+    execute(raw, first)
+    world.append("other", "not for it", integrations={"All": False})  # so that the lane is taken
+    open_breaker(world)
+
+    def switched_and_accepted(raw: Connection) -> None:
+        execute(raw, then)
+        insert_events(raw, [world.event("other", "o0")])
+
+    before(monkeypatch, reader, "next_events", switched_and_accepted)
+    probe(world)
+
+    assert world.sink.ids() == sent
+    assert {term: found for term in ("pending", "filtered", "delivered") if (found := world.balance()[term])} == left
+
+
+def test_a_probe_leaves_alone_what_was_switched_off_since_it_had_read_its_events(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.append("u", "u0")
+    open_breaker(world)
+    before(monkeypatch, control, "read", lambda raw: execute(raw, SWITCH_OFF), call=2)
+
+    probe(world)
+
+    assert world.sink.ids() == []
+    assert world.balance()["pending"] == 1
+
+
+@pytest.mark.parametrize(("then", "fate", "state"), [(SWITCH_OFF, "pending", "open"), (DENY, "filtered", "cleared")])
+def test_an_examination_decides_by_what_was_switched_since_it_began(
+    world: World, monkeypatch: pytest.MonkeyPatch, then: str, fate: str, state: str
+) -> None:
+    world.append("a", "a0")
+    crash(entry(world, "a0"))
+    before(monkeypatch, reader, "next_events", lambda raw: execute(raw, then))
+
+    examine()
+
+    assert world.sink.ids() == []
+    assert (world.balance()[fate], states()) == (1, {"a0": state})

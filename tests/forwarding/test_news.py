@@ -1,0 +1,202 @@
+"""Links hear of events from the broker while they run, so that they need not ask the database all the time."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from redis import Redis
+
+from destinations import doorbell, due, lanes, outlook, reader, stopping
+from destinations.forward import Forwarder
+from destinations.news import News
+from ingest.hashing import lane_of
+from rudderproj.celery import FORWARD_QUEUE
+from tests.forwarding.workers import eventually, forwarding, limits
+from tests.forwarding.world import World, make_world
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+
+@contextmanager
+def listening(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A link that has sent what there was, and looks by itself no more."""
+    for name in ("TOLD_SECONDS", "TOLD_LINGER_SECONDS", "TOLD_GROWTH"):
+        monkeypatch.setattr(outlook, name, 60.0)
+    monkeypatch.setattr(stopping, "_told", bytearray(1))
+    world.append("u", "first")
+    forwarder = Forwarder(limits(budget_seconds=60.0))
+    news = forwarder._news = News(forwarder._runner.get_loop())
+    assert eventually(lambda: news.is_heard)
+
+    def work() -> None:
+        forwarder.work(world.destination.pk)
+        forwarder.close()
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert eventually(lambda: world.balance()["delivered"] >= 1)
+        yield
+    finally:
+        stopping.tell()
+        doorbell.ring([world.destination.pk])
+        thread.join()
+
+
+def test_a_link_that_waits_sends_what_it_hears_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(world, monkeypatch):
+        for number in range(3):
+            world.append("u", f"then-{number}")
+            assert doorbell.ring([world.destination.pk]) == 0, "it runs, and is rung for nevertheless"
+            assert world.sink.wait_for(lambda sink, count=number + 2: len(sink.arrivals) == count)  # type: ignore[misc]
+    assert world.report().is_clean
+
+
+def test_a_link_looks_for_what_it_hears_of_in_the_lanes_that_are_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "FOUND_SECONDS", 0.0)
+    looks: list[list[int]] = []
+    read = reader.next_events
+
+    def noted(raw: Connection, asked: list[reader.Ask], most_bytes: int) -> list[reader.Owed]:
+        looks.append([ask.lane.number for ask in asked])
+        return read(raw, asked, most_bytes)
+
+    users = [f"u{number}" for number in range(40)]
+    world.append("u", *(f"m{number}" for number in range(3)))
+    for user in users:
+        world.append(user, user)
+    with listening(world, monkeypatch):
+        assert eventually(world.is_settled)
+        monkeypatch.setattr(reader, "next_events", noted)
+        for user in users[:5]:
+            mark = len(looks)
+            world.append(user, f"then-{user}")
+            doorbell.ring([world.destination.pk], {world.source.pk: [lane_of(user)], world.source.pk + 1: [0, 1]})
+            assert world.sink.wait_for(lambda sink, name=f"then-{user}": name in sink.ids())  # type: ignore[misc]
+            assert lane_of(user) in {lane for look in looks[mark:] for lane in look}
+    assert max(len(look) for look in looks) <= 5, "it looked into lanes that nobody had named"
+    assert world.report().is_clean
+
+
+def test_those_that_need_no_ring_are_published_and_nobody_else(broker: Redis) -> None:
+    with broker.pubsub(ignore_subscribe_messages=True) as heard:  # type: ignore[no-untyped-call]
+        heard.subscribe(doorbell.NEWS)
+        heard.get_message(timeout=10)
+        assert doorbell.ring([1, 2]) == 2
+        doorbell.mark_running(3)
+        assert doorbell.ring([1, 3, 4]) == 1
+        doorbell.mark_idle(1)
+        assert doorbell.ring([1]) == 1
+
+        assert [message["data"] for message in iter(lambda: heard.get_message(timeout=0.5), None)] == [b"[[1,3],null]"]
+
+
+@pytest.mark.parametrize(("queued", "seconds"), [(0, 1), (50, 6), (4000, 30)])
+def test_a_ring_is_not_repeated_while_it_may_still_wait_for_its_turn(broker: Redis, queued: int, seconds: int) -> None:
+    for _ in range(queued):
+        broker.rpush(FORWARD_QUEUE, "something that waits")
+
+    doorbell.ring([1])
+
+    assert seconds * 1000 - 900 < broker.pttl("rudderproj:bell:1") <= seconds * 1000
+
+
+def test_a_subscription_that_was_cut_or_met_nonsense_is_made_again(broker: Redis) -> None:
+    async def scenario() -> None:
+        woken = asyncio.Event()
+        news = News(asyncio.get_running_loop())
+        with news.waking(7, lambda _: woken.set()):
+            for _ in range(3):
+                await until_heard(news, woken)
+                broker.client_kill_filter(_type="pubsub")
+                await until_heard(news, woken)
+                broker.publish(doorbell.NEWS, "no number")
+        news.close()
+
+    async def until_heard(news: News, woken: asyncio.Event) -> None:
+        async with asyncio.timeout(30):
+            while not news.is_heard or not broker.publish(doorbell.NEWS, "[[6,7],null]"):
+                await asyncio.sleep(0.02)
+            await woken.wait()
+        woken.clear()
+
+    asyncio.run(scenario())
+
+
+def test_claiming_looks_at_the_lanes_of_its_destination_alone(world: World) -> None:
+    for number in range(20):  # with 64 lanes each, of which the database has no statistics yet
+        make_world(world.sink, f"another {number}")
+    with connection.cursor() as cursor:
+        raw = cursor.connection
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
+        cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
+        token = lanes.open_claim(raw, world.destination.pk, "test", 1, 60.0)
+        assert token is not None
+        lanes.take(raw, token, world.destination.pk, 64)
+        cursor.execute(
+            "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%UPDATE destinations_lane l SET%'"
+        )
+        [(name,)] = cursor.fetchall()
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name} ({token}, {world.destination.pk}, 64)")
+        [(plan,)] = cursor.fetchall()
+        cursor.execute("DEALLOCATE ALL; RESET ALL")
+
+    scans = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "destinations_lane"]
+    assert scans
+    assert max(node["Actual Rows"] for node in scans) <= 64, json.dumps(plan)
+
+
+def test_a_look_in_vain_writes_nothing(world: World, raw: Connection) -> None:
+    token = lanes.open_claim(raw, world.destination.pk, "test", 1, 60.0)
+    assert token is not None
+
+    def has_been_locked() -> bool:
+        with raw.cursor() as cursor:
+            cursor.execute("SELECT xmax::text <> '0' FROM destinations_claim WHERE id = %s", [token])
+            [(is_locked,)] = cursor.fetchall()
+            return bool(is_locked)
+
+    assert lanes.take(raw, token, world.destination.pk, 64) == []
+    assert not has_been_locked()
+    world.append("u", "m")
+    assert len(lanes.take(raw, token, world.destination.pk, 64)) == 1
+    assert has_been_locked()
+
+
+def test_a_link_that_is_alone_takes_up_idle_lanes_rather_than_look_for_each(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[tuple[lanes.Which, int]] = []
+    take = lanes.take
+
+    def noted(*args: Any) -> list[lanes.ClaimedLane]:
+        found = take(*args)
+        taken.extend([(args[4], len(found))] if found else [])
+        return found
+
+    monkeypatch.setattr(lanes, "take", noted)
+    users = [f"u{number}" for number in range(12)]
+    assert len({lane_of(user) for user in users}) == 12
+    with forwarding([world.destination], chosen=limits(budget_seconds=60.0)):
+        for number, user in enumerate(users):
+            world.append(user, f"m-{user}")
+            assert world.sink.wait_for(lambda sink, count=number + 1: len(sink.arrivals) == count)  # type: ignore[misc]
+
+    which = [one for one, _ in taken]
+    assert lanes.Which.SPARE in which
+    assert sum(count for _, count in taken) == 64
+    assert world.report().is_clean
+
+
+def nodes(plan: dict) -> list[dict]:  # type: ignore[type-arg]
+    """A plan's nodes, itself first."""
+    return [plan, *(node for part in plan.get("Plans", ()) for node in nodes(part))]
