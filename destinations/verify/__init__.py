@@ -6,7 +6,9 @@
     sink       the destination that the events are delivered to
     answers    what the sink answers
     ledger     the file in which all of them note what happened
+    records    that file and the log of a sink elsewhere, as a run reads them
     account    the judgement, record by record
+    marks      what tells that a row was made by a run
     site       setting up, conservation and cleaning up: `local` through the database, `remote` through the API
     run        all of it together: `verify`
     report     what is printed

@@ -1,5 +1,6 @@
 """What the sink answers to each arrival: a script, a share of failures, a delay. Pure but for its random numbers."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from random import Random
 
 from destinations.oracle.script import OK, Reply, reply
 
-_STEP = re.compile(r"(hang|reset|[2-5]\d\d)(?::(\d+))?(?:\*(\d+))?")
+_STEP = re.compile(r"(hang|reset|[2-5]\d\d)(?::(\d+))?(?:\*(\d{1,9}))?")
 _EXPECTED = "expected steps such as 200*50,503:2*5,hang,reset,200"
 Steps = tuple[tuple[Reply, int], ...]
 
@@ -40,8 +41,10 @@ def parse(text: str) -> Steps:
     A step is a status, `hang` or `reset`; `:SECONDS` gives an answer a Retry-After, `*TIMES` repeats the step.
     Raises ValueError with a line that says what was expected.
     """
-    if Path(text).is_file():
-        text = Path(text).read_text()
+    is_file = False
+    with contextlib.suppress(OSError):  # too long for a name
+        is_file = Path(text).is_file()
+    text = Path(text).read_text() if is_file else text
     return tuple(_step(part) for part in re.split(r"[,\s]+", text.strip()))
 
 

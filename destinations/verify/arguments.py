@@ -1,6 +1,7 @@
 """The options of `manage.py verify`, and what is made of them."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,12 +91,20 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         type=_url,
         help="the deployment's address (that of this machine's settings); several take turns",
     )
-    group.add_argument("--token", help="set up by API; scopes read, sources:write, destinations:write")
+    group.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="set up by API, with the token in it (-: standard input); scopes read, sources:write, destinations:write",
+    )
+    group.add_argument("--token", help="the same, for everybody to see in the list of processes")
     group.add_argument("--ledger", type=Path, metavar="FILE", help="append what happens here, as JSON lines")
     group.add_argument(
         "--patience", type=_positive, default=60.0, metavar="SECONDS", help="without progress, then it ends (60)"
     )
     group.add_argument("--duplicates", type=_whole(0), metavar="MOST", help="how many are allowed (any number)")
+    group.add_argument(
+        "--listen-on", type=_at_least_zero, default=1.0, metavar="SECONDS", help="for repeats, once nothing is owed (1)"
+    )
     group.add_argument("--keep", action="store_true", help="leave source, destination and events behind")
     group.add_argument("--json", action="store_true", help="one object, for scripts")
     group.add_argument("--clean", action="store_true", help="only remove what runs that were killed have left here")
@@ -168,20 +177,31 @@ def options(given: dict[str, Any]) -> Options:
         listen=given["listen"],
         sink_url=given["sink_url"],
         sink_log=given["sink_log"],
+        listen_on_seconds=given["listen_on"],
         keep=given["keep"],
+        duplicates_allowed=given["duplicates"],
     )
 
 
 def site(given: dict[str, Any]) -> Site:
     """How to reach the deployment. Raises Unusable for what does not go together."""
-    if not given["token"]:
+    token = _token(given["token"], given["token_file"])
+    if not token:
         return Local(given["url"] or ())
     if not given["url"]:
-        raise Unusable("--token goes with --url")
-    return Remote(given["url"], given["token"])
+        raise Unusable("a token goes with --url")
+    return Remote(given["url"], token)
 
 
-def expected(load: Load) -> int | None:
-    """How many events that will be, if it can be known."""
-    by_time = int(load.rate * load.seconds) if load.rate and load.seconds else None
-    return min((number for number in (by_time, load.events) if number), default=None)
+def _token(typed: str | None, file: str | None) -> str | None:
+    if not file:
+        return typed
+    if typed:
+        raise Unusable("--token and --token-file do not go together")
+    try:
+        token = (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
+    except (OSError, ValueError) as error:
+        raise Unusable(f"the token cannot be read: {error}") from None
+    if not token.isascii() or len(token.split()) != 1:
+        raise Unusable(f"{file} has no token in it, or more than that")
+    return token

@@ -27,7 +27,10 @@ class Kind(StrEnum):
     UNANSWERED = "unanswered"  # a try of `events` got no answer: `error`; they are sent again
     REFUSED = "refused"  # `events` are refused for good: `status`
     UNKNOWN = "unknown"  # `events` are given up without ever an answer that says what became of them
-    ARRIVED = "arrived"  # `message_id` is at the sink, which answers `status` (null: not at all); `final`: for good
+    # `message_id` is at the sink, which answers `status` (null: not at all); `final`: for good. `waited`: it was there
+    # so many seconds before. `late`: it would have been answered, but whoever had sent it has hung up.
+    ARRIVED = "arrived"
+    REACHED = "reached"  # `message_id` is at the sink, whose answer has to wait: it has arrived when that goes out
     REPORT = "report"  # a run is over: `report`
 
 
@@ -62,10 +65,13 @@ class Reader:
 
     def more(self) -> Iterator[Record]:
         """What was appended since. A line that is not whole yet comes with the next call."""
+        return map(orjson.loads, self.lines())
+
+    def lines(self) -> Iterator[bytes]:
+        """The same as it is written."""
         while chunk := self._file.read(1 << 20):
             *lines, self._part = (self._part + chunk).split(b"\n")
-            for line in lines:
-                yield orjson.loads(line)
+            yield from lines
 
     def close(self) -> None:
         self._file.close()

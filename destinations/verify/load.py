@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
-_SPAN = re.compile(r"(\d+)(?:-(\d+))?(?:\*(\d+))?")
+_SPAN = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?(?:\*(\d{1,9}))?")
 
 
 class Span(NamedTuple):
@@ -72,6 +72,17 @@ class Load:
     seed: int = 0
     timeout_seconds: float = 10.0  # a request without an answer for so long is sent again
     wait_most_seconds: float | None = None  # before a request is sent again, whatever Retry-After says
+
+    @property
+    def asked(self) -> int | None:
+        """How many events that is, whatever the deployment does; None when time ends it."""
+        return self.events if self.seconds is None else None
+
+    @property
+    def expected(self) -> int | None:
+        """How many events that will be when the deployment keeps up, if it can be known."""
+        by_time = int(self.rate * self.seconds) if self.rate and self.seconds else None
+        return min((number for number in (by_time, self.events) if number), default=None)
 
     @property
     def parts(self) -> int:

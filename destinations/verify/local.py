@@ -4,7 +4,6 @@ Owns the rows that a run makes, and the removal of them with the events they hol
 """
 
 import ipaddress
-import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,14 +18,13 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from alerts import modes
 from destinations import tallies
 from destinations.bootstrap import local_url
-from destinations.models import Connection, Destination
+from destinations.models import Connection, Destination, Health
+from destinations.verify import marks
 from destinations.verify.site import Away, Terms, Unusable
-from ingest.keys import new_write_key
 from ingest.models import LANES, Source
 from rudderproj import db
 from rudderproj.egress import permitted
 
-_OURS = re.compile(r"verify-[0-9a-f]{8}")
 _DELETE_SECONDS = 60.0  # of one lane's events
 _TERMS = ("accepted", "delivered", "pending", "failed", "waiting", "aborted", "filtered", "skipped", "difference")
 
@@ -45,8 +43,8 @@ class Local:
         _check_reachable(sink_url)
         self._name = name
         with _asked(), transaction.atomic():
-            source = Source.objects.create(name=name, write_key=new_write_key())
-            config = {"webhookUrl": sink_url, "webhookMethod": "POST"}
+            source = Source.objects.create(name=name, write_key=marks.write_key(name))
+            config = marks.config(name, sink_url)
             destination = Destination.objects.create(name=name, type="webhook", config=config)
             Connection.objects.create(source=source, destination=destination)
         return source.write_key
@@ -63,15 +61,20 @@ class Local:
             mode = modes.current()
             found = Destination.objects.select_related("health").get(name=self._name)
         lines = [f"the mode is {mode.mode}: nothing is forwarded"] if mode.mode != modes.NORMAL else []
+        if found.health.state != Health.State.OK:
+            lines.append(f"the destination is {found.health.state}")
         if found.health.last_error:
             lines.append(f"the last failed delivery: {found.health.last_error}")
         return lines
 
     def clean_up(self) -> None:
         with _asked():
-            Connection.objects.filter(source__name=self._name).delete()
-            Destination.objects.filter(name=self._name).delete()
-            for source in Source.objects.filter(name=self._name):
+            sources = [source for source in _sources() if source.name == self._name]
+            Connection.objects.filter(source__in=sources).delete()
+            for destination in _destinations():
+                if destination.name == self._name:
+                    destination.delete()
+            for source in sources:
                 _delete_events(source.pk)
                 source.delete()
 
@@ -79,11 +82,21 @@ class Local:
 def clean_leftovers() -> list[str]:
     """Remove what runs that were killed have left, and any that is under way; their names. Raises Away."""
     with _asked():
-        rows = (Source.objects, Destination.objects)
-        names = {name for manager in rows for name in manager.values_list("name", flat=True) if _OURS.fullmatch(name)}
-    for name in sorted(names):
+        names = sorted({row.name for row in _sources()} | {row.name for row in _destinations()})
+    for name in names:
         Local(name=name).clean_up()
-    return sorted(names)
+    return names
+
+
+def _sources() -> list[Source]:
+    """Those of runs, this one's or another's."""
+    rows = Source.objects.filter(name__startswith="verify-")
+    return [row for row in rows if marks.is_runs_source(row.name, row.write_key)]
+
+
+def _destinations() -> list[Destination]:
+    rows = Destination.objects.filter(name__startswith="verify-")
+    return [row for row in rows if marks.is_runs_destination(row.name, row.config)]
 
 
 def _delete_events(source_id: int) -> None:

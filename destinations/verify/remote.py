@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from destinations.verify import marks
 from destinations.verify.site import Away, Terms, Unusable
 
 TIMEOUT_SECONDS = 20
@@ -36,9 +37,10 @@ class Remote:
 
     def set_up(self, name: str, sink_url: str) -> str:
         self._name = name
-        source = self._make("sources", {"name": name})
-        config = {"webhookUrl": sink_url, "webhookMethod": "POST"}
-        destination = self._make("destinations", {"name": name, "type": "webhook", "config": config})
+        source = self._make("sources", {"name": name, "write_key": marks.write_key(name)})
+        destination = self._make(
+            "destinations", {"name": name, "type": "webhook", "config": marks.config(name, sink_url)}
+        )
         self._make("connections", {"source": source["id"], "destination": destination["id"]})
         return str(source["write_key"])
 
@@ -52,8 +54,12 @@ class Remote:
         status = self._status()
         mode = status["mode"]["mode"]
         lines = [f"the mode is {mode}: nothing is forwarded"] if mode != "normal" else []
-        errors = [row["last_error"] for row in status["destinations"] if row["name"] == self._name]
-        return lines + [f"the last failed delivery: {error}" for error in errors if error]
+        for row in status["destinations"]:
+            if row["name"] == self._name and row["state"] != "ok":
+                lines.append(f"the destination is {row['state']}")
+            if row["name"] == self._name and row["last_error"]:
+                lines.append(f"the last failed delivery: {row['last_error']}")
+        return lines
 
     def clean_up(self) -> None:
         for path in ("connections", "destinations", "sources"):

@@ -10,13 +10,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from destinations.verify import sink
 from destinations.verify.account import Account
 from destinations.verify.answers import Answers
-from destinations.verify.ledger import Kind, Reader, Record, Writer
+from destinations.verify.ledger import Kind, Writer
 from destinations.verify.load import Load
+from destinations.verify.records import Records
 from destinations.verify.report import Report
 from destinations.verify.sender import Task
 from destinations.verify.senders import Senders, sending
@@ -24,6 +25,11 @@ from destinations.verify.site import Away, Site, Terms, Unusable, owed
 
 IN_FORCE_SECONDS = 2.0  # a change of the configuration is in force in every process within this
 LOOK_SECONDS = 0.1
+SHARE_SENT = 0.9  # of what was to be sent in its time; less is remarked
+TOO_LATE = (
+    "an answer of the sink came too late: whoever delivered had hung up, and delivers again. Its time-out is shorter"
+    " than what the sink takes (FORWARD_TIMEOUT_SECONDS), or it died meanwhile"
+)
 
 
 @dataclass(frozen=True)
@@ -36,34 +42,38 @@ class Options:
     load: Load = field(default_factory=Load)
     answers: Answers = field(default_factory=Answers)
     ledger: Path | None = None  # None: a temporary one
-    patience_seconds: float = 60.0  # without anything accepted or delivered, what is missing is lost
+    patience_seconds: float = 60.0  # without anything answered or delivered, though it is due: what is missing is lost
     listen: tuple[str, int] = ("127.0.0.1", 0)
     sink_url: str | None = None
     sink_log: Path | None = None
+    listen_on_seconds: float = 1.0  # for repeats, once nothing is owed any more
     keep: bool = False  # what was made in the deployment
+    duplicates_allowed: int | None = None  # None: any number
 
 
 Watch = Callable[[Account], None]
+Asked = Callable[[], bool]
 T = TypeVar("T")
 
 
-def verify(options: Options, site: Site, watch: Watch = lambda _: None) -> Report:
-    """Run. `watch` is shown the account some ten times a second.
+def verify(options: Options, site: Site, watch: Watch = lambda _: None, is_to_end: Asked = lambda: False) -> Report:
+    """Run. `watch` is shown the account some ten times a second. Once `is_to_end`, nothing more is sent.
 
-    Raises Unusable when it cannot be made like that, or the sink's log has no arrivals in it, Away when the deployment
-    is not there to begin with, OSError for the ledger and the sink, SenderDied.
+    Raises Unusable when it cannot be made like that, Away when the deployment is not there to begin with, OSError for
+    the ledger, SenderDied.
     """
     with _ledger(options.ledger) as ledger:
-        return _Run(options, site, watch, ledger).run()
+        return _Run(options, site, watch, is_to_end, ledger).run()
 
 
 class _Run:
-    def __init__(self, options: Options, site: Site, watch: Watch, ledger: Path) -> None:
+    def __init__(self, options: Options, site: Site, watch: Watch, is_to_end: Asked, ledger: Path) -> None:
         self._options, self._site, self._watch, self._path = options, site, watch, ledger
+        self._is_to_end = is_to_end
         self.name = f"verify-{uuid.uuid4().hex[:8]}"
         self._account = Account(self.name)
         self._ledger = Writer(ledger)
-        self._records = _Records(ledger, options.sink_log)
+        self._records = Records(ledger, options.sink_log)
         self._left_behind: list[str] = []
 
     def run(self) -> Report:
@@ -78,10 +88,24 @@ class _Run:
             self._ledger.note(Kind.RUN, run=self.name, load=asdict(self._options.load))
             with sending(self._tasks(write_key)) as senders:
                 self._await_all(senders)
-            kept = str(self._path) if self._options.ledger else None
-            report = Report.of(self._account, self._settled(), kept, self._remarks())
+            report = self._report()
             self._ledger.note(Kind.REPORT, report=report.as_json())
         return replace(report, remarks=[*report.remarks, *self._left_behind])
+
+    def _report(self) -> Report:
+        now = time.monotonic()
+        terms = self._settled()
+        return Report.of(
+            self._account,
+            self._options.load,
+            now,
+            terms,
+            ledger=str(self._path) if self._options.ledger else None,
+            unreadable_lines=self._records.unreadable,
+            remarks=self._remarks(terms),
+            interrupted=self._is_to_end(),
+            duplicates_allowed=self._options.duplicates_allowed,
+        )
 
     def _set_up(self, sink_url: str) -> str:
         try:
@@ -125,20 +149,24 @@ class _Run:
             yield base.rstrip("/") + path
 
     def _await_all(self, senders: Senders) -> None:
-        """Until everything accepted is done, or nothing has moved for so long."""
-        began = time.monotonic()
+        """Until everything accepted is done, or nothing has moved for so long, though something should have."""
+        idle, ends = 0.0, time.monotonic() + (self._options.load.seconds or 0.0)
         has_given_up = False
         while True:
             is_over = senders.have_ended()
             self._look()
             if is_over and not self._account.waiting:
                 return
-            last = max(self._account.last_progress or 0.0, began + (self._options.load.seconds or 0.0))
-            if time.monotonic() > last + self._options.patience_seconds:
-                if is_over:
-                    return
-                if not has_given_up:
-                    senders.give_up()
+            if self._is_to_end():
+                ends = min(ends, time.monotonic())
+            if not self._account.is_owing:
+                idle = time.monotonic()
+            last = max(self._account.last_progress or 0.0, ends, idle)
+            is_out_of_patience = time.monotonic() > last + self._options.patience_seconds
+            if is_over and is_out_of_patience:
+                return
+            if (is_out_of_patience or self._is_to_end()) and not has_given_up:
+                senders.give_up()
                 has_given_up = True
             time.sleep(LOOK_SECONDS)
 
@@ -148,19 +176,43 @@ class _Run:
         self._watch(self._account)
 
     def _settled(self) -> Terms | None:
-        """The terms, once nothing is on its way any more; with something lost, as they are."""
+        """The terms, once nothing is on its way any more; with something lost, as they are.
+
+        What is sent again although nothing is owed comes after that: it is listened for, and the terms are asked anew.
+        """
+        terms = self._owing_nothing()
+        if terms and not owed(terms) and not self._account.waiting:
+            ends = time.monotonic() + self._options.listen_on_seconds
+            while time.monotonic() < ends:
+                time.sleep(LOOK_SECONDS)
+                self._look()
+            terms = self._owing_nothing() or terms
+        self._look()
+        return terms
+
+    def _owing_nothing(self) -> Terms | None:
+        """The terms, when nothing is owed, or patience is over."""
         deadline = time.monotonic() + self._options.patience_seconds
         terms = self._patiently(self._site.terms)
         while terms and owed(terms) and not self._account.waiting and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS * 3)
             terms = self._patiently(self._site.terms) or terms
-        self._look()  # what was sent again before its checkpoint
         return terms
 
-    def _remarks(self) -> list[str]:
-        if not self._account.waiting and self._account.accepted:
+    def _remarks(self, terms: Terms | None) -> list[str]:
+        remarks = self._records.remarks() + self._slowed()
+        if self._account.late:
+            remarks.append(TOO_LATE)
+        if self._account.waiting or not self._account.accepted or (terms and owed(terms)):
+            remarks += self._patiently(self._site.trouble) or []
+        return remarks
+
+    def _slowed(self) -> list[str]:
+        """That much less was sent than the rate comes to in that time, which is no fault."""
+        sent, expected = self._account.sent, self._options.load.expected
+        if self._options.load.asked or not expected or sent >= expected * SHARE_SENT or self._is_to_end():
             return []
-        return self._patiently(self._site.trouble) or []
+        return [f"only {sent} of {expected} events went out in their time, since answers were slow or did not come"]
 
     def _patiently(self, ask: Callable[[], T]) -> T | None:
         """Ask until there is an answer; None when there was none for as long as patience lasts."""
@@ -172,42 +224,6 @@ class _Run:
                 if time.monotonic() > deadline:
                     return None
                 time.sleep(LOOK_SECONDS * 3)
-
-
-class _Records:
-    """What senders and sink note, a sink elsewhere too."""
-
-    def __init__(self, ledger: Path, sink_log: Path | None) -> None:
-        self._ledger = Reader(ledger)
-        self._sink_log = Reader(sink_log) if sink_log else None
-        self._monotonic_at = time.monotonic() - time.time()
-
-    def more(self) -> Iterator[Record]:
-        # Read first and told last: what was sent is known before its arrival.
-        arrivals = self._elsewhere()
-        yield from self._ledger.more()
-        yield from arrivals
-
-    def _elsewhere(self) -> list[Record]:
-        """Raises Unusable: what others write may be anything."""
-        try:
-            return [self._arrival(**record) for record in self._sink_log.more()] if self._sink_log else []
-        except (ValueError, TypeError) as error:
-            raise Unusable(f"a line of the sink's log is no arrival: {error}") from None
-
-    def _arrival(self, *, at: float, message_id: str, status: int | None, final: bool, **_: Any) -> Record:
-        return {
-            "kind": Kind.ARRIVED,
-            "mono": float(at) + self._monotonic_at,
-            "message_id": str(message_id),
-            "status": int(status or 0),
-            "final": bool(final),
-        }
-
-    def close(self) -> None:
-        self._ledger.close()
-        if self._sink_log:
-            self._sink_log.close()
 
 
 @contextlib.contextmanager

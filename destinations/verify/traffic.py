@@ -6,6 +6,7 @@ has events in flight.
 
 import base64
 import json
+import re
 from bisect import bisect
 from itertools import accumulate
 from random import Random
@@ -15,6 +16,7 @@ from destinations.verify.load import Load
 
 _TRIES = 8  # to draw a user who is free, before the free ones are looked for
 _NOISE = 65536
+_NUMBERS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
 class Numbered(NamedTuple):
@@ -31,9 +33,8 @@ def message_id(run: str, event: Numbered) -> str:
 
 def numbered(run: str, message_id: str) -> Numbered | None:
     """The event that a message id names; None when it is none of this run's."""
-    start, _, number = message_id.rpartition("-")
-    start, _, user = start.rpartition("-")
-    return Numbered(int(user), int(number)) if start == run and user.isdecimal() and number.isdecimal() else None
+    found = _NUMBERS.fullmatch(message_id.removeprefix(f"{run}-")) if message_id.startswith(f"{run}-") else None
+    return Numbered(int(found[1]), int(found[2])) if found else None
 
 
 class Traffic:

@@ -24,9 +24,9 @@ class Edit:
 ACKNOWLEDGE_BEFORE_COMMIT = (
     Edit(
         "ingest/log.py",
-        "        raw = self._connection()\n        try:\n            stored = self._insert(raw, [e for r",
+        "        try:\n            stored = self._insert([e for r",
         "        for request in group:\n            request.stored.set_result(len(request.events))\n"
-        "        raw = self._connection()\n        try:\n            stored = self._insert(raw, [e for r",
+        "        try:\n            stored = self._insert([e for r",
     ),
     Edit("ingest/log.py", "            request.stored.set_result(stored)\n", "            pass\n"),
 )
@@ -49,9 +49,8 @@ SKIP_THE_LEASE_TOKEN = (
     Edit("destinations/lease.py", 'raise LeaseLost("not renewed")', "pass"),
     Edit(
         "destinations/lanes.py",
-        'FENCE = "SELECT id FROM destinations_claim'
-        ' WHERE id = %(token)s AND expires_at > clock_timestamp() FOR KEY SHARE"',
-        'FENCE = "SELECT %(token)s::bigint AS id"',
+        '_VALID = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp()"',
+        '_VALID = "SELECT %(token)s::bigint AS id WHERE true"',
     ),
     Edit("destinations/lanes.py", "WHERE l.id = v.id AND l.claim_id = fence.id", "WHERE l.id = v.id"),
 )
@@ -78,6 +77,10 @@ FORGET_A_HELD_USER = (
         "payload, received_at, EXISTS (\n    SELECT FROM destinations_delivery d\n"
         "    WHERE false AND d.connection_id = found.connection_id",
     ),
+)
+
+NOT_WAIT_FOR_AN_ANSWER = (  # each event is a user of its own to who sends
+    Edit("destinations/reader.py", "return (self.lane.id, self.user_key)", "return (self.lane.id, self.message_id)"),
 )
 
 

@@ -66,6 +66,11 @@ class Verify:
 
         return eventually(found)
 
+    def wait_until_told(self, line: str) -> None:
+        """Until it says this on standard error, which is then read as far as that."""
+        assert self._process.stderr
+        assert self._process.stderr.readline() == f"{line}\n"
+
     def end(self) -> Ended:
         """Wait for its end."""
         out, errors = self._process.communicate(timeout=END_SECONDS)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,10 @@ def arrived(user: int, number: int, status: int | None = 200, at: float = 0.0) -
     }
 
 
+def reached(user: int, number: int) -> Record:
+    return {"kind": Kind.REACHED, "mono": 0.0, "message_id": f"{RUN}-{user}-{number}"}
+
+
 def judged(*records: Record) -> Account:
     account = Account(RUN)
     for record in records:
@@ -42,7 +47,7 @@ def counts(account: Account) -> dict[str, int]:
     """What is not 0."""
     names = (
         *("accepted", "refused", "unknown", "delivered", "waiting", "turned_away", "unknown_delivered"),
-        *("duplicates", "out_of_order", "unexpected"),
+        *("duplicates", "out_of_order", "unexpected", "unknown_turned_away", "answered_unlike"),
     )
     return {name: found for name in names if (found := getattr(account, name))}
 
@@ -61,11 +66,72 @@ def test_what_never_arrived_is_waiting_and_named() -> None:
 
 
 def test_a_second_arrival_after_a_success_is_a_duplicate() -> None:
-    assert counts(judged(*accepted((1, 0)), arrived(1, 0), arrived(1, 0), arrived(1, 0, 503))) == {
+    assert counts(judged(*accepted((1, 0)), arrived(1, 0), arrived(1, 0), arrived(1, 0, 202))) == {
         "accepted": 1,
         "delivered": 1,
         "duplicates": 2,
     }
+
+
+@pytest.mark.parametrize("answers", [(200, 400), (400, 200), (200, 503), (400, None)])
+def test_an_event_that_is_answered_otherwise_when_it_comes_again_is_answered_unlike(answers: tuple[int, int]) -> None:
+    first, *_ = answers
+    account = judged(*accepted((1, 0)), *(arrived(1, 0, status) for status in (*answers, answers[1])))
+
+    done = "delivered" if first == 200 else "turned_away"
+    assert counts(account) == {"accepted": 1, done: 1, "duplicates": 2, "answered_unlike": 1}
+
+
+def test_an_event_that_reaches_the_sink_while_an_earlier_one_is_not_answered_puts_that_out_of_order() -> None:
+    sent = accepted((1, 0), (1, 1), (2, 0))
+    account = judged(*sent, reached(1, 0), reached(2, 0), reached(1, 1), arrived(1, 0), arrived(2, 0), arrived(1, 1))
+
+    assert counts(account) == {"accepted": 3, "delivered": 3, "out_of_order": 1}
+
+
+def test_what_reaches_the_sink_after_the_answer_to_the_one_before_is_in_order() -> None:
+    account = judged(*accepted((1, 0), (1, 1)), reached(1, 0), arrived(1, 0), reached(1, 1), arrived(1, 1))
+
+    assert counts(account) == {"accepted": 2, "delivered": 2}
+
+
+def test_what_a_sender_that_hung_up_had_begun_is_over() -> None:
+    """It died with a repeat of 0 and with 1 in flight; the next one begins before those."""
+    killed = (reached(1, 0), arrived(1, 0), reached(1, 0), reached(1, 1))
+    hung_up = [arrived(1, number, None) | {"late": True} for number in (0, 1)]
+    again = (reached(1, 0), arrived(1, 0), reached(1, 1), arrived(1, 1), reached(1, 2), arrived(1, 2))
+    account = judged(*accepted((1, 0), (1, 1), (1, 2)), *killed, *hung_up, *again)
+
+    assert counts(account) == {"accepted": 3, "delivered": 3, "duplicates": 2, "answered_unlike": 1}
+
+
+def test_a_repeat_in_hand_holds_nobody_up() -> None:
+    account = judged(
+        *accepted((1, 0), (1, 1)),
+        reached(1, 0),
+        reached(1, 0),
+        arrived(1, 0),
+        reached(1, 1),
+        arrived(1, 0),
+        arrived(1, 1),
+    )
+
+    assert counts(account) == {"accepted": 2, "delivered": 2, "duplicates": 1}
+
+
+def test_what_was_never_sent_reaches_the_sink_and_overtakes_nobody() -> None:
+    account = judged(*accepted((1, 0)), reached(1, 7), reached(3, 0), {**reached(1, 0), "message_id": "other"})
+    account.add(arrived(1, 0))
+
+    assert counts(account) == {"accepted": 1, "delivered": 1}
+
+
+def test_unknown_events_are_told_apart_by_the_sinks_answer_until_they_are_acknowledged() -> None:
+    account = judged(told(Kind.SENT, (1, 0), (2, 0)), arrived(1, 0), arrived(2, 0, 400))
+    assert counts(account) == {"unknown": 2, "unknown_delivered": 1, "unknown_turned_away": 1}
+
+    account.add(told(Kind.ACCEPTED, (1, 0), (2, 0)))
+    assert counts(account) == {"accepted": 2, "delivered": 1, "turned_away": 1}
 
 
 def test_an_arrival_after_failed_ones_is_no_duplicate() -> None:
@@ -135,8 +201,31 @@ def test_latency_and_the_longest_gap_are_measured_while_something_waits() -> Non
         arrived(1, 2, at=103.0),
     )
 
-    assert account.longest_gap == 2.0
+    assert account.longest_gap(now=500.0) == 2.0  # nothing waits since 103
     assert account.latency_ms == {"p50": 1000.0, "p95": 3000.0, "p99": 3000.0, "max": 3000.0}
+
+
+def test_the_longest_gap_may_be_at_the_beginning_or_not_be_over() -> None:
+    account = judged(*accepted((1, 0), (2, 0), at=10.0), arrived(1, 0, at=15.0))
+
+    assert account.longest_gap(now=16.0) == 5.0
+    assert account.longest_gap(now=22.0) == 7.0
+
+
+def test_an_arrival_whose_sender_hung_up_before_the_answer_leaves_its_event_open() -> None:
+    late = arrived(1, 0, None, at=2.0) | {"late": True}
+    account = judged(*accepted((1, 0)), late)
+    assert (counts(account), account.late) == ({"accepted": 1, "waiting": 1}, 1)
+
+    account.add(late)
+    account.add(arrived(1, 0, at=5.0))
+    assert (counts(account), account.late) == ({"accepted": 1, "delivered": 1}, 2)
+
+
+def test_what_an_answer_was_made_to_wait_is_not_counted_as_latency() -> None:
+    account = judged(*accepted((1, 0), at=10.0), arrived(1, 0, at=13.0) | {"waited": 2.0})
+
+    assert account.latency_ms["max"] == 1000.0
 
 
 def test_records_of_others_are_passed_over() -> None:

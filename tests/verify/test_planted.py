@@ -36,6 +36,9 @@ SETTINGS = {
 # What a fault may rightly repeat: 8 in flight, and at 200 a second what was settled since the last checkpoint. A holder
 # of every lane that goes on for long after it lost them repeats far more.
 REPEATED_MOST = 150
+# Requests that are accepted while another is on its way into the log, with events of every lane; and the time in which
+# they would be sent, if they were.
+OVERTAKING, OVERTAKING_SECONDS = 40, 1.0
 # Many users, so that every lane has events of several, and a busy one who can be waited for.
 USERS = ("--users", "600", "--zipf", "1", "--batch", "5", "--connections", "200")
 LOAD = (*USERS, "--rate", "150", "--wait-most", "1", "--timeout", "3")
@@ -78,7 +81,7 @@ class Scene:
         time.sleep(CLAIM_SECONDS + 5)
         os.kill(pid, signal.SIGCONT)
 
-    def hold_up_one_writer(self, verify: Verify, seconds: float = 2.0) -> None:
+    def hold_up_one_writer(self, verify: Verify) -> None:
         """Have one web process wait in the middle of its INSERT, while the other goes on, and then let it commit.
 
         Somebody else's open transaction has inserted what the busiest user sends next, and is rolled back.
@@ -95,7 +98,8 @@ class Scene:
                 " ON CONFLICT DO NOTHING",
                 [datetime.now(UTC).date(), ids, name],
             )
-            time.sleep(seconds)
+            verify.wait_for(Kind.ACCEPTED, len(verify.wait_for(Kind.ACCEPTED)) + OVERTAKING)
+            time.sleep(OVERTAKING_SECONDS)
             raw.rollback()
 
     def close(self) -> None:
@@ -152,7 +156,7 @@ def test_acknowledging_before_the_commit_is_seen(scene: Scene) -> None:
 
 def test_reading_past_uncommitted_events_is_seen(scene: Scene) -> None:
     scene.start(*planted.READ_PAST_UNCOMMITTED)
-    verify = scene.verify("--seconds", "5", "--patience", "4")
+    verify = scene.verify("--seconds", "8", "--patience", "4")
     verify.wait_for(Kind.ARRIVED, 50)
     scene.hold_up_one_writer(verify)
     found = ended(verify)
@@ -196,3 +200,11 @@ def test_a_held_user_who_is_forgotten_is_seen(scene: Scene) -> None:
 
     assert found.code == 1
     assert "out_of_order" in found.wrong()
+
+
+def test_a_users_next_event_that_is_sent_before_the_answer_is_seen(scene: Scene) -> None:
+    scene.start(*planted.NOT_WAIT_FOR_AN_ANSWER)
+    found = ended(scene.verify("--seconds", "3", *SLOW_SINK))
+
+    assert found.code == 1
+    assert set(found.wrong()) == {"out_of_order"}

@@ -13,7 +13,9 @@ from destinations.oracle.script import HANG, OK, RESET, Reply
 from destinations.oracle.server import Exchange
 from destinations.verify import answers, ledger, sink
 from destinations.verify.answers import Answers
+from destinations.verify.ledger import Kind
 from tests.e2e.http import ask
+from tests.stack.harness import eventually
 
 PATH = "/verify-1"
 
@@ -29,9 +31,10 @@ def test_steps_are_read_as_typed_or_from_a_file(tmp_path: Path) -> None:
         (RESET, 1),
     )
     assert answers.parse(str(file)) == ((OK, 2), (HANG, 1))
+    assert answers.parse("200," * 100 + "hang") == ((OK, 1),) * 100 + ((HANG, 1),)  # too long for a file's name
 
 
-@pytest.mark.parametrize("text", ["", "hang:3", "700", "200*x", "no"])
+@pytest.mark.parametrize("text", ["", "hang:3", "700", "200*x", "no", "no" * 200])
 def test_steps_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected steps such as"):
         answers.parse(text)
@@ -74,13 +77,35 @@ def test_it_answers_as_told_and_notes_what_it_answered(port: int, book: Path) ->
         return answer.status, answer.headers.get("retry-after")
 
     assert [send(name) for name in "abcd"] == [(200, None), (503, "7"), None, (200, None)]
-    noted = [(record["kind"], record["message_id"], record["status"], record["final"]) for record in ledger.read(book)]
-    assert noted == [
-        ("arrived", "a", 200, True),
-        ("arrived", "b", 503, False),
-        ("arrived", "c", None, False),
-        ("arrived", "d", 200, True),
-    ]
+    noted = [(record["message_id"], record.get("status"), record.get("final")) for record in ledger.read(book)]
+    assert noted[1::2] == [("a", 200, True), ("b", 503, False), ("c", None, False), ("d", 200, True)]
+    assert noted[::2] == [("a", None, None), ("b", None, None), ("c", None, None), ("d", None, None)]
+    assert [record["kind"] for record in ledger.read(book)] == [Kind.REACHED, Kind.ARRIVED] * 4
+
+
+def test_who_hangs_up_before_a_slow_answer_was_not_answered(tmp_path: Path) -> None:
+    book = tmp_path / "slow"
+    with sink.listening("127.0.0.1", 0, PATH, Answers(latency_seconds=60.0), book) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("POST", PATH, b'{"messageId": "a"}')
+        (first,) = eventually(lambda: list(ledger.read(book)))
+        connection.close()
+        first, noted = eventually(lambda: records if len(records := list(ledger.read(book))) == 2 else [])
+
+    assert (first["kind"], first["message_id"], noted["kind"]) == (Kind.REACHED, "a", Kind.ARRIVED)
+    assert {name: noted[name] for name in ("message_id", "status", "final", "late")} == {
+        "message_id": "a",
+        "status": None,
+        "final": False,
+        "late": True,
+    }
+
+
+def test_a_slow_answer_is_noted_with_what_it_was_made_to_wait(port: int, book: Path) -> None:
+    assert ask(port, "POST", PATH, b'{"messageId": "a"}').status == 200
+
+    _, noted = ledger.read(book)
+    assert (noted["status"], noted["final"], noted["waited"], "late" in noted) == (200, True, 0.01, False)
 
 
 def test_what_is_not_sent_to_its_path_is_no_arrival(port: int, book: Path) -> None:
@@ -91,7 +116,7 @@ def test_what_is_not_sent_to_its_path_is_no_arrival(port: int, book: Path) -> No
 
 def test_what_is_no_event_arrives_without_a_name(port: int, book: Path) -> None:
     assert ask(port, "POST", PATH, b"no").status == 200
-    assert [record["message_id"] for record in ledger.read(book)] == [""]
+    assert [record["message_id"] for record in ledger.read(book)] == ["", ""]
 
 
 def test_a_request_is_not_read_before_the_one_before_it_is_answered() -> None:

@@ -10,8 +10,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from destinations.api import tokens
 from destinations.api.models import ApiToken
-from destinations.models import Connection, Destination, Lane
-from destinations.verify import local
+from destinations.models import Connection, Destination, Health, Lane
+from destinations.verify import local, marks
 from destinations.verify.local import Local
 from destinations.verify.remote import Remote
 from destinations.verify.site import Away, Unusable
@@ -41,7 +41,7 @@ def test_a_run_finds_its_events_in_the_database_and_leaves_nothing_behind() -> N
         "accepted": 2,
         "pending": 2,
     }
-    assert Destination.objects.get().config == {"webhookUrl": SINK, "webhookMethod": "POST"}
+    assert Destination.objects.get().config == marks.config(NAME, SINK)
     for _ in range(2):  # again does no harm
         site.clean_up()
     assert list(Source.objects.values_list("name", flat=True)) == ["verify-other"]
@@ -52,13 +52,27 @@ def test_a_run_finds_its_events_in_the_database_and_leaves_nothing_behind() -> N
 
 
 @pytest.mark.usefixtures("committed")
-def test_what_a_killed_run_has_left_is_removed_and_nothing_else() -> None:
-    Source.objects.create(name="verify-mine", write_key="mine")
+def test_what_a_killed_run_has_left_is_removed_and_nobody_elses_whatever_its_name() -> None:
+    for name in ("verify-mine", "verify-deadbeef"):
+        Source.objects.create(name=name, write_key=f"key-of-{name}")
+        Destination.objects.create(name=name, type="webhook", config={"webhookUrl": SINK, "webhookMethod": "POST"})
     Local().set_up(NAME, SINK)
 
     assert local.clean_leftovers() == [NAME]
-    assert list(Source.objects.values_list("name", flat=True)) == ["verify-mine"]
-    assert not Destination.objects.exists()
+    Local(name="verify-deadbeef").clean_up()
+    for rows in (Source.objects, Destination.objects):
+        assert set(rows.values_list("name", flat=True)) == {"verify-mine", "verify-deadbeef"}
+
+
+@pytest.mark.usefixtures("committed")
+@pytest.mark.parametrize("left", ["source", "destination"])
+def test_a_part_of_what_a_run_made_is_removed_too(left: str) -> None:
+    Local().set_up(NAME, SINK)
+    Connection.objects.get().delete()
+    (Destination if left == "source" else Source).objects.get().delete()
+
+    assert local.clean_leftovers() == [NAME]
+    assert (Source.objects.count(), Destination.objects.count()) == (0, 0)
 
 
 @pytest.mark.usefixtures("committed")
@@ -102,6 +116,18 @@ def test_through_the_api_what_was_made_is_switched_off(server: str) -> None:
         site.clean_up()
     made: list[Any] = [Source.objects.get(), Destination.objects.get(), Connection.objects.get()]
     assert [row.enabled for row in made] == [False, False, False]
+    assert local.clean_leftovers() == [NAME]
+
+
+def test_a_destination_that_is_held_is_told_as_trouble(server: str) -> None:
+    scopes = ApiToken.Scope
+    remote = Remote([server], _token(scopes.READ, scopes.SOURCES_WRITE, scopes.DESTINATIONS_WRITE))
+    remote.set_up(NAME, SINK)
+    held = Health.objects.filter(destination=Destination.objects.get())
+    held.update(state=Health.State.HELD, last_error="401 Unauthorized")
+
+    told = ["the destination is held", "the last failed delivery: 401 Unauthorized"]
+    assert (remote.trouble(), Local(name=NAME).trouble()) == (told, told)
 
 
 def test_a_token_that_may_not_is_told(server: str) -> None:
