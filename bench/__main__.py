@@ -1,45 +1,99 @@
-"""`python -m bench [--quick] [--only NAME]`: exit code 1 when an event was lost, repeated or out of order."""
+"""`python -m bench`: exit code 1 when an event was lost, repeated or out of order, 2 for wrong use."""
 
 import argparse
+import contextlib
+import signal
 import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
-from bench import report, scenarios
-from bench.stack import Stack, running
-
-WARM_UP_SECONDS = 3.0
+from bench import figures, layout, machine, options, page, peer, report, rows
+from bench.measuring import measured
+from bench.scenarios import growth, registry
+from bench.scenarios.scenario import STANDARD, Comparison, Scenario
+from bench.server import Server
 
 
 def main() -> int:
     """Measure, print the table, write the results."""
-    options = _parser().parse_args()
-    seconds, runs = (4.0, 1) if options.quick else (options.seconds, options.runs)
-    wanted = [scenario for scenario in scenarios.SCENARIOS if options.only in scenario.name]
-    with tempfile.TemporaryDirectory(prefix="rudderproj-bench-") as folder, running(Path(folder)) as stack:
-        results = [_measure(scenario, stack, seconds, runs) for scenario in wanted]
-    report.write(results)
-    print(report.table(results))
-    return int(any(result["median"][name] for result in results for name in report.WORST_OF))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    parser = options.parser()
+    wanted = parser.parse_args()
+    if problem := options.problem(wanted):
+        parser.error(problem)
+    try:
+        scenarios, comparisons = chosen(wanted)
+        pids = peer.pids_of(wanted.pids)
+    except ValueError as error:
+        parser.error(str(error))
+    if wanted.list:
+        print("\n".join(scenario.name for scenario in scenarios))
+        return 0
+    if wanted.url:
+        has_unconnected = bool(wanted.unconnected_write_key)
+        scenarios = [one for one in scenarios if one.is_open and (has_unconnected or not one.is_unconnected)]
+        return compare(wanted, scenarios, pids)
+    return measure(wanted, scenarios, comparisons)
 
 
-def _measure(scenario: scenarios.Scenario, stack: Stack, seconds: float, runs: int) -> dict[str, Any]:
-    print(f"{scenario.name} …", file=sys.stderr)
-    scenarios.run(scenario, stack, WARM_UP_SECONDS)
-    return report.summary(scenario, [scenarios.run(scenario, stack, seconds) for _ in range(runs)])
+def measure(wanted: argparse.Namespace, scenarios: Sequence[Scenario], comparisons: Sequence[Comparison]) -> int:
+    """Stacks of our own, one for each layout; what was measured is kept after each."""
+    described, before = machine.described(), report.before() if wanted.only or wanted.grow else None
+    results: list[dict[str, Any]] = []
+    document: dict[str, Any] = {}
+    for wished, same in groupby(scenarios, lambda scenario: scenario.layout):
+        with layout.running(wished) as server:
+            results += [measured(scenario, server, wanted) for scenario in same]
+        document = report.assembled(described, results, comparisons, before)
+        report.write(document)
+    if not results:
+        print("nothing has such a name", file=sys.stderr)
+        return 2
+    if wanted.page:
+        page.write(document)
+    return told(document, results)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench",
-        description="Columns web to valkey: CPU microseconds an event; others: CPUs busy with something else.",
-    )
-    parser.add_argument("--quick", action="store_true", help="one short run each")
-    parser.add_argument("--only", default="", metavar="TEXT", help="scenarios whose name contains this")
-    parser.add_argument("--seconds", type=float, default=15.0, help="length of a run")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each scenario; the median counts")
-    return parser
+def chosen(wanted: argparse.Namespace) -> tuple[list[Scenario], list[Comparison]]:
+    """What is to be measured, those of one layout together. Raises ValueError."""
+    scenarios, comparisons = list(registry.SCENARIOS), list(registry.COMPARISONS)
+    if wanted.large:
+        more, compared = registry.large(wanted.large)
+        scenarios, comparisons = scenarios + more, comparisons + compared
+    if wanted.grow:
+        scenarios = [scenario for text in wanted.grow for scenario in growth.scenarios(text)]
+    layouts = list(dict.fromkeys(scenario.layout for scenario in scenarios))
+    scenarios.sort(key=lambda scenario: layouts.index(scenario.layout))
+    return [scenario for scenario in scenarios if wanted.only in scenario.name], comparisons
+
+
+def compare(wanted: argparse.Namespace, scenarios: Sequence[Scenario], pids: dict[str, int]) -> int:
+    """The other server, and ours beside it if that is wanted, scenario by scenario."""
+    results = []
+    with contextlib.ExitStack() as running:
+        servers = {"": _peer(wanted, pids)}
+        if wanted.beside:
+            servers[" (ours)"] = layout.running(STANDARD)
+        there = {label: running.enter_context(server) for label, server in servers.items()}
+        for scenario in scenarios:
+            for label, server in there.items():
+                result = measured(scenario, server, wanted)
+                results.append(result | {"name": result["name"] + label})
+    document = report.assembled(machine.described(), results, [])
+    report.write(document, report.COMPARISON)
+    return told(document, results)
+
+
+def _peer(wanted: argparse.Namespace, pids: dict[str, int]) -> contextlib.AbstractContextManager[Server]:
+    return peer.running(wanted.url, wanted.write_key, wanted.sink_port, wanted.unconnected_write_key, pids)
+
+
+def told(document: dict[str, Any], results: list[dict[str, Any]]) -> int:
+    """The table on standard output; the exit code."""
+    table = rows.aligned(rows.cells(document["scenarios"], document["comparisons"]))
+    print("\n".join([table, *rows.memory(document["scenarios"])]))
+    return int(any(figures.wrong(result) for result in results))
 
 
 if __name__ == "__main__":

@@ -1,90 +1,55 @@
-"""Results as a file and as a table."""
+"""Results as a file: bench/results.json, of a comparison bench/comparison.json."""
 
+import contextlib
 import json
-import os
-import platform
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import psutil
-
-from bench.scenarios import Scenario
+from bench.figures import compared
+from bench.scenarios.scenario import Comparison
 
 RESULTS = Path(__file__).parent / "results.json"
-MEDIAN_OF = (
-    "other_cpus",
-    "accepted_per_second",
-    "delivered_per_second",
-    "answer_ms",
-    "latency_ms",
-    "cpu_seconds_per_event",
-)
-WORST_OF = ("lost", "duplicates", "out_of_order")
+COMPARISON = RESULTS.with_name("comparison.json")
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    return {
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-    }
+def read(path: Path = RESULTS) -> dict[str, Any]:
+    """What was written last, with `machine`, `scenarios` and `comparisons`. Raises FileNotFoundError."""
+    return dict(json.loads(path.read_text()))
 
 
-def summary(scenario: Scenario, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One scenario as the results keep it."""
-    return {
-        "name": scenario.name,
-        "promise": dict([scenario.promise]),
-        "runs": runs,
-        "median": {name: _median([run[name] for run in runs]) for name in MEDIAN_OF}
-        | {name: max(run[name] for run in runs) for name in WORST_OF},
-    }
+def before() -> dict[str, Any] | None:
+    """What was measured before; None if nothing, or by a release that kept it in another way."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        found = read()
+        if all("figure" in result for result in found["scenarios"]):
+            return found
+    return None
 
 
-def write(scenarios: list[dict[str, Any]]) -> None:
-    """bench/results.json."""
-    RESULTS.write_text(json.dumps({"machine": machine(), "scenarios": scenarios}, indent=1) + "\n")
+def assembled(
+    machine: dict[str, Any],
+    results: list[dict[str, Any]],
+    comparisons: Sequence[Comparison],
+    former: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What is written. Scenarios that were measured on such a machine before (`former`), and not now, stay."""
+    kept = []
+    if former and _kind(former["machine"]) == _kind(machine):
+        again = {result["name"] for result in results}
+        kept = [result for result in former["scenarios"] if result["name"] not in again]
+    scenarios = kept + results
+    quotients = [one for one in (compared(comparison, scenarios) for comparison in comparisons) if one]
+    told = {one["name"] for one in quotients}
+    quotients += [one for one in (former or {}).get("comparisons", []) if kept and one["name"] not in told]
+    return {"machine": machine, "scenarios": scenarios, "comparisons": quotients}
 
 
-def table(scenarios: list[dict[str, Any]]) -> str:
-    """For a person; CPU is microseconds an event, `others` the CPUs that other programs kept busy."""
-    rows = [
-        (
-            "scenario",
-            "in/s",
-            "out/s",
-            "p50 ms",
-            "p95 ms",
-            "p99 ms",
-            "web",
-            "forward",
-            "postgres",
-            "valkey",
-            "wrong",
-            "others",
-        )
-    ]
-    for scenario in scenarios:
-        values = scenario["median"]
-        latency, cpu = values["latency_ms"], values["cpu_seconds_per_event"]
-        rows.append(
-            (
-                scenario["name"],
-                *(f"{values[name]:,.0f}" for name in ("accepted_per_second", "delivered_per_second")),
-                *(f"{latency[name]:,.1f}" for name in ("p50", "p95", "p99")),
-                *(f"{cpu.get(role, 0) * 1e6:,.0f}" for role in ("web", "forward", "postgres", "valkey")),
-                str(sum(values[name] for name in WORST_OF)),
-                f"{values['other_cpus']:.1f}",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+def write(document: dict[str, Any], path: Path = RESULTS) -> None:
+    """The whole of it."""
+    path.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def _median(values: list[Any]) -> Any:
-    if isinstance(values[0], dict):
-        return {name: _median([value[name] for value in values]) for name in values[0]}
-    return round(median(values), 7)
+def _kind(machine: dict[str, Any]) -> dict[str, Any]:
+    """What makes it the same machine: not how fast it was just then."""
+    return {name: value for name, value in machine.items() if name != "calibration"}

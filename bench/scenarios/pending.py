@@ -1,0 +1,55 @@
+"""A backlog of any size: how fast it goes, and what a claim takes before it does."""
+
+import json
+import subprocess
+import sys
+import time
+from statistics import median
+
+from bench.layout import FIRST
+from bench.scenarios import driving, flow
+from bench.scenarios.drain import STORING, stopped
+from bench.scenarios.driving import Load
+from bench.scenarios.scenario import Run
+from bench.server import Server
+from drills.stack import ROOT, eventually
+
+WARM_UP_SECONDS = 3.0
+CLAIMS = 20
+
+
+def pending(server: Server, seconds: float, events: int, waits: bool) -> Run:
+    """Store so many, measure claims, then forwarding for so long or until all have arrived.
+
+    Only what came until then is judged. Unless one `waits` for the rest, the stack can be used for nothing else.
+    """
+    flow.through(server, WARM_UP_SECONDS, Load())
+    run = driving.begin(server)
+    with stopped(server):
+        accepted = driving.send(server, run, STORING, seconds, events=events)["accepted"]
+        claims, meters = _claims(server), driving.Meters(server)
+    eventually(server.sink.delivered, "the first delivery of a backlog")
+    ends_at = time.monotonic() + seconds
+    while server.sink.delivered() < accepted and time.monotonic() < ends_at:
+        time.sleep(driving.LOOK_SECONDS)
+    seen = server.sink.report()
+    figures = meters.figures(seen["delivered"])
+    if waits:
+        driving.wait_delivered(server, accepted)
+    return {
+        "seconds": seconds,
+        "accepted": accepted,
+        "delivered": seen["delivered"],
+        "duplicates": seen["duplicates"] + seen["strays"],
+        "out_of_order": seen["out_of_order"],
+        "delivered_per_second": driving.per_second(seen["delivered"], seen["last_at"] - seen["first_at"]),
+        "claim_ms": {"median": median(claims), "max": max(claims)},
+        **figures,
+    }
+
+
+def _claims(server: Server) -> list[float]:
+    command = [sys.executable, "-m", "bench.claims", FIRST, str(CLAIMS)]
+    environ = server.own.environ | server.own.known
+    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE, text=True)
+    return [float(value) for value in json.loads(done.stdout)]
