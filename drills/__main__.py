@@ -1,4 +1,4 @@
-"""`python -m drills [NAME …] [--quick] [--seed N] [--seconds S]`: exit code 1 when a drill failed."""
+"""`python -m drills [NAME …] [--quick] [--seed N] …`: exit code 1 if one failed, none could run, or time was over."""
 
 import argparse
 import shutil
@@ -7,8 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from drills import registry, runner, table
+from drills import judging, registry, runner, table
 from drills.drill import Drill
+
+QUICK_MINUTES = 10.0
 
 
 def main() -> int:
@@ -25,13 +27,16 @@ def main() -> int:
         return 2
     folder = Path(tempfile.mkdtemp(prefix="rudderproj-drill-"))
     folder.chmod(0o711)  # PostgreSQL may have to pass through under another user id
-    outcomes = list(runner.run(drills, runner.Options(options.seed, options.seconds, options.quick), folder))
-    print(f"\nseed {options.seed}\n\n{table.render(outcomes)}")
-    if failed := [outcome for outcome in outcomes if outcome.problems]:
-        print(f"\n{len(failed)} of {len(outcomes)} failed; logs and ledgers are in {folder}")
-        return 1
-    shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    minutes = options.minutes or (QUICK_MINUTES if options.quick else None)
+    chosen = runner.Options(options.seed, options.seconds, options.quick, minutes, options.judge_times)
+    outcomes = list(runner.run(drills, chosen, folder))
+    print(f"\nseed {options.seed}\n\n{table.render(outcomes)}\n")
+    if any(outcome.problems for outcome in outcomes):
+        print(f"logs and ledgers are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(table.counts(outcomes))
+    return int(not judging.is_proof(outcomes))
 
 
 def _line(drill: Drill) -> str:
@@ -43,9 +48,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m drills", description="Break the running product under load, and see what is lost."
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="drills to run; all of them when none is named")
-    parser.add_argument("--quick", action="store_true", help="the most telling ones: five minutes of load")
+    parser.add_argument("--quick", action="store_true", help=f"the most telling ones, in {QUICK_MINUTES:.0f} minutes")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is left to chance")
     parser.add_argument("--seconds", type=float, help="how long the load of each drill goes on")
+    parser.add_argument("--minutes", type=float, help="skip what does not fit into so many, and fail then")
+    parser.add_argument("--judge-times", action="store_true", help="fail what delivers later than promised")
     parser.add_argument("--list", action="store_true", help="name the drills")
     return parser
 

@@ -1,5 +1,7 @@
 """What stands in front of verify's sink and makes of it a destination that is ill. HTTP/1.1, in a thread of its own.
 
+With TLS if it is given a context, whose certificate may be replaced.
+
 Must never pass on what it does not answer properly: an event that reached the sink and was answered with an error comes
 again, rightly, and would look like a duplicate.
 """
@@ -7,6 +9,7 @@ again, rightly, and would look like a duplicate.
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Coroutine, Iterator
@@ -34,12 +37,14 @@ class Illness(StrEnum):
 class Front:
     """Listens on `port`, passes on to the sink's port. `illness` may be changed at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.upstream = 0
         self.illness = Illness.NONE
         self.met = 0  # requests that met an illness
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._passing = 0  # requests that are at the sink, and not answered yet
         self._thread = threading.Thread(target=self._loop.run_forever, name="front", daemon=True)
         self._thread.start()
@@ -52,7 +57,7 @@ class Front:
         self._call(self._change(illness))
 
     def close(self) -> None:
-        self._call(self._shut())
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
@@ -60,7 +65,7 @@ class Front:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port, ssl=self._tls)
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _shut(self) -> None:
@@ -69,6 +74,12 @@ class Front:
             self._server = None
         for writer in list(self._writers):
             writer.transport.abort()
+
+    async def _end(self) -> None:
+        await self._shut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _change(self, illness: Illness) -> None:
         self.illness = illness
@@ -80,14 +91,17 @@ class Front:
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        if task := asyncio.current_task():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         try:
             upstream = await asyncio.open_connection("127.0.0.1", self.upstream)
             self._writers.add(upstream[1])
-            while request := await _message(reader):
+            while request := await message(reader):
                 if not await self._answer(request, writer, upstream):
                     break
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # cancelled at the end, of which Python 3.11 would make a traceback for each connection
         finally:
             self._writers.discard(writer)
             writer.close()
@@ -114,7 +128,7 @@ class Front:
         self._passing += 1
         try:
             upstream[1].write(request)
-            client.write(await _message(upstream[0]))
+            client.write(await message(upstream[0]))
         finally:
             self._passing -= 1
         return True
@@ -123,7 +137,7 @@ class Front:
 Upstream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def _message(reader: asyncio.StreamReader) -> bytes:
+async def message(reader: asyncio.StreamReader) -> bytes:
     """A request or an answer with its body, as it came; empty at the end of the connection."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -135,9 +149,9 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextlib.contextmanager
-def standing() -> Iterator[Front]:
+def standing(tls: ssl.SSLContext | None = None) -> Iterator[Front]:
     """A front until the end of the block."""
-    front = Front()
+    front = Front(tls)
     try:
         yield front
     finally:

@@ -1,20 +1,16 @@
 """What a drill came to, and whether that is good enough. Pure.
 
-Lost, repeated and out of order are judged; times are shown against their targets and marked, since they depend on the
-machine. Nothing that was left for a person to do is forgiven.
+What verify finds wrong, repeats that the fault does not explain, and what is not delivered any more afterwards are
+judged. Times are shown against their targets and marked, since they depend on the machine, and judged only if asked.
+Nothing that was left for a person to do is forgiven.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from drills.blows import Blow, unexplained
 from drills.ledger import Ledger
-
-# What a link may have sent since its last checkpoint: what makes it write one, and what is in flight meanwhile.
-CHECKPOINT_EVENTS = 200
-IN_FLIGHT = 64
-LINKS = 2  # that share a destination
-UNCHECKPOINTED = LINKS * (CHECKPOINT_EVENTS + IN_FLIGHT)
 
 
 @dataclass(frozen=True)
@@ -32,72 +28,111 @@ class Marks:
     """What a fault notes while it works."""
 
     recoveries: list[float] = field(default_factory=list)  # moments from which on things should go well again
-    may_repeat: int = 0  # events that were sent after the last checkpoint of what was killed, at most
+    blows: list[Blow] = field(default_factory=list)  # what made links forget
     complaints: list[str] = field(default_factory=list)  # what is wrong and no figure says
+    slow: list[str] = field(default_factory=list)  # what took longer than promised
     notes: list[str] = field(default_factory=list)  # what else was measured
+
+    def last(self) -> "Marks":
+        """What a load that begins afterwards is judged by."""
+        return Marks(recoveries=self.recoveries[-1:], blows=self.blows)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row of the table."""
+    """A row of the table. `skipped` says why it was not run; `no_time`: only because time was over."""
 
     name: str
     accepted: int = 0
-    unknown: int = 0
     lost: int = 0
     duplicates: int = 0
     out_of_order: int = 0
     first_delivery_seconds: float | None = None
     backlog_seconds: float | None = None
     refused: int = 0
-    may_repeat: int = 0
+    is_silent: bool = False  # nothing arrived that was accepted after the fault
     target: Target = ANY_TIME
+    judges_times: bool = False
     complaints: Sequence[str] = ()
+    slow: Sequence[str] = ()
     notes: Sequence[str] = ()
     skipped: str = ""
+    no_time: bool = False
 
     @property
     def problems(self) -> list[str]:
         """Why this drill has failed; empty if it has not."""
         if self.skipped:
             return []
-        found = [f"{self.lost} lost"] if self.lost else []
-        found += [f"{self.out_of_order} out of order"] if self.out_of_order else []
-        if self.duplicates > self.may_repeat:
-            found.append(f"{self.duplicates} duplicates, {self.may_repeat} at most")
-        return found + list(self.complaints)
+        silent = ["nothing arrived that was accepted afterwards"] if self.is_silent else []
+        return [*self.complaints, *silent, *(self.late if self.judges_times else [])]
 
     @property
-    def is_late(self) -> bool:
-        """Whether it took longer than promised to deliver again: shown, not judged."""
+    def is_passed(self) -> bool:
+        """Whether it was run, and nothing was wrong."""
+        return not self.skipped and not self.problems
+
+    @property
+    def late(self) -> list[str]:
+        """What took longer than promised: problems only where times are judged."""
         limit, took = self.target.first_delivery_seconds, self.first_delivery_seconds
-        return limit is not None and (took is None or took > limit)
+        is_late = limit is not None and (took is None or took > limit)
+        return [*([f"slower than {limit:.0f} s"] if is_late else []), *self.slow]
 
 
 def outcome(name: str, target: Target, marks: Marks, report: Mapping[str, Any], ledger: Ledger) -> Outcome:
     """Put together what verify reported and what its ledger says; of several recoveries the slowest counts."""
+    first = _slowest([ledger.first_delivery_after(moment) for moment in marks.recoveries])
     return Outcome(
         name=name,
         accepted=report["accepted"],
-        unknown=report["unknown"],
         lost=report["lost"],
         duplicates=report["duplicates"],
         out_of_order=report["out_of_order"],
-        first_delivery_seconds=_slowest([ledger.first_delivery_after(moment) for moment in marks.recoveries]),
+        first_delivery_seconds=first,
         backlog_seconds=_slowest([ledger.backlog_after(moment) for moment in marks.recoveries]),
         refused=ledger.refused,
-        may_repeat=marks.may_repeat,
+        is_silent=first is None,
         target=target,
-        complaints=(*marks.complaints, *_odd(report)),
+        complaints=(*marks.complaints, *faults(report, ledger, marks.blows)),
+        slow=tuple(marks.slow),
         notes=tuple(marks.notes),
     )
 
 
-def _odd(report: Mapping[str, Any]) -> list[str]:
-    """A run that proves nothing, the database's own account, and arrivals of what was never sent."""
-    found = [] if report["accepted"] else ["nothing was accepted"]
-    found += [] if report["difference"] == 0 else [f"the terms differ by {report['difference']}"]
-    return found + ([f"{report['unexpected']} unexpected"] if report["unexpected"] else [])
+def extended(found: Outcome, after: Outcome) -> Outcome:
+    """With what a second load showed, since the first was over too early to show it."""
+    first, complaints = after.first_delivery_seconds, (*found.complaints, *after.complaints)
+    return replace(found, first_delivery_seconds=first, is_silent=after.is_silent, complaints=complaints)
+
+
+def faults(report: Mapping[str, Any], ledger: Ledger, blows: Sequence[Blow]) -> list[str]:
+    """What verify finds wrong, and which repeats no blow explains.
+
+    An answer that never came is among the first, rightly in every drill: each gives web back, and time to answer.
+    """
+    found = list(report["faults"])
+    for what, counted, noted in (
+        ("duplicates", report["duplicates"], ledger.repeated),
+        ("answers that came too late", report["answers_too_late"], ledger.unheard),
+    ):
+        if counted != len(noted):
+            found.append(f"{what}: {counted} by verify, {len(noted)} by its ledger")
+        if left := unexplained(noted, blows):
+            found.append(f"{what}: {len(left)} of {len(noted)} that no fault explains, {_when(left, ledger)}")
+    return found
+
+
+def is_proof(outcomes: Sequence[Outcome]) -> bool:
+    """Whether some were run, none failed, and none was left out for lack of time."""
+    is_whole = not any(found.no_time or found.problems for found in outcomes)
+    return is_whole and any(found.is_passed for found in outcomes)
+
+
+def _when(moments: Sequence[float], ledger: Ledger) -> str:
+    """The first and the last of them, in seconds of the load."""
+    first, last = (moment - (ledger.began or 0.0) for moment in (moments[0], moments[-1]))
+    return f"sent {first:.1f} to {last:.1f} s from its start"
 
 
 def _slowest(seconds: Sequence[float | None]) -> float | None:

@@ -15,30 +15,56 @@ class Ledger:
     """When each event was acknowledged and when it first arrived, and how often a request had to be sent again."""
 
     run: str = ""
+    began: float | None = None  # the load
     accepted: dict[Numbered, float] = field(default_factory=dict)
     delivered: dict[Numbered, float] = field(default_factory=dict)
     refused: int = 0
+    repeated: list[float] = field(default_factory=list)  # of each arrival after the event was done: when it was before
+    unheard: list[float] = field(default_factory=list)  # arrivals whose sender had hung up before it was answered
+    _last: dict[Numbered, float] = field(default_factory=dict)  # of what was done: when it arrived last
+
+    @property
+    def owed(self) -> int:
+        """How many acknowledged events have not arrived."""
+        return sum(event not in self.delivered for event in self.accepted)
 
     def add(self, records: Iterable[Record]) -> None:
         """Take in what happened next."""
         for record in records:
             match record["kind"]:
                 case Kind.RUN:
-                    self.run = record["run"]
+                    self.run, self.began = record["run"], record["mono"]
                 case Kind.ACCEPTED:
                     for user, number in record["events"]:
                         self.accepted[Numbered(user, number)] = record["mono"]
                 case Kind.ARRIVED:
-                    if record["final"] and (event := numbered(self.run, record["message_id"])):
-                        self.delivered.setdefault(event, record["mono"])
+                    self._arrived(record)
                 case Kind.PUT_OFF | Kind.UNANSWERED:
                     self.refused += 1
+
+    def _arrived(self, record: Record) -> None:
+        at = record["mono"]
+        if record.get("late"):
+            self.unheard.append(at)
+        if not (event := numbered(self.run, record["message_id"])):
+            return
+        if event in self._last:
+            self.repeated.append(self._last[event])
+        if record["final"]:
+            self.delivered.setdefault(event, at)
+        if event in self.delivered:
+            self._last[event] = at
 
     def first_delivery_after(self, moment: float) -> float | None:
         """Seconds from then to the delivery of an event that was accepted since; None if there is none."""
         found = (at for event, at in self.delivered.items() if at > moment and self.accepted.get(event, 0.0) > moment)
         first = min(found, default=None)  # an event may be there before its client hears that it was accepted
         return None if first is None else first - moment
+
+    def waits(self, began: float, ended: float) -> list[float]:
+        """Seconds from acceptance to arrival of what was accepted between; infinite for what has not arrived."""
+        between = ((event, at) for event, at in self.accepted.items() if began < at < ended)
+        return [self.delivered.get(event, math.inf) - at for event, at in between]
 
     def backlog_after(self, moment: float) -> float | None:
         """Seconds from then until for LATE_SECONDS no event was owed for longer than that; None if that never came.

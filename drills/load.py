@@ -60,6 +60,14 @@ class Load:
             self._ledger.add(self._reader.more())
         return self._ledger
 
+    @property
+    def began(self) -> float:
+        """When it began to send (monotonic seconds)."""
+        began = self.ledger().began
+        if began is None:
+            raise NotSo("verify has not begun")
+        return began
+
     def is_flowing(self, since: float = 0.0) -> bool:
         """Whether something was delivered that was accepted after this moment. Raises NotSo when verify is over."""
         if self.ledger().first_delivery_after(since) is not None:
@@ -80,6 +88,7 @@ class Load:
 @contextmanager
 def flowing(stack: Stack, plan: Plan, folder: Path) -> Iterator[Load]:
     """verify, with its first events delivered; it is waited for at the end of the block."""
+    folder.mkdir(exist_ok=True)
     path = folder / "ledger.jsonl"
     path.unlink(missing_ok=True)
     errors = (folder / "verify.log").open("ab")

@@ -13,15 +13,37 @@ from drills.faults import (
     failover,
     machines,
     processes,
+    restoring,
+    rollout,
+    tls,
+    zones,
 )
 
-FAMILIES = (processes, broker, database, configuration, destinations, failover, disks, clock, machines)
+FAMILIES = (
+    processes,
+    broker,
+    database,
+    configuration,
+    destinations,
+    tls,
+    failover,
+    disks,
+    clock,
+    machines,
+    rollout,
+    zones,
+    restoring,
+)
 DRILLS: Sequence[Drill] = tuple(drill for family in FAMILIES for drill in family.DRILLS)
 
 
 def chosen(names: Sequence[str], quick: bool) -> list[Drill]:
-    """The drills of these names, else all, else the quick ones. Raises KeyError for a name that is none."""
+    """The drills of these names, else all, else the quick ones; in our order, since one may end a stage of several.
+
+    Raises KeyError for a name that is none.
+    """
     known = {drill.name: drill for drill in DRILLS}
     if names:
-        return [known[name] for name in names]
+        wanted = [known[name] for name in names]
+        return [drill for drill in DRILLS if drill in wanted]
     return [drill for drill in DRILLS if drill.quick_seconds or not quick]

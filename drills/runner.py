@@ -3,87 +3,146 @@
 import random
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import psycopg2
+import psutil
 
 from drills import table
 from drills.drill import Drill
-from drills.judging import Marks, Outcome, outcome
+from drills.judging import Marks, Outcome, extended, outcome
 from drills.load import flowing
 from drills.scene import Scene
 from drills.stack import ROLES, NotSo, Stack, eventually
 
-FAILURES = (NotSo, OSError, RuntimeError, psycopg2.Error, AssertionError)
+BESIDES_SECONDS = 40.0  # what a drill takes beside its load, and its stage at the start
+WARM_UP_SECONDS = 2.5  # of load before the fault, from the first delivery on
+LEAD_SECONDS = WARM_UP_SECONDS + 1.5  # what that, and the way to the first delivery, adds to the load
+AFTER_SECONDS = 5.0  # of load once more, when the first was over before its fault
+ALIVE_SECONDS = 5.0  # for which a process has to live to be back: one that crashes again and again does not
 
 
 @dataclass(frozen=True)
 class Options:
-    """What all drills have in common. `seconds` of load in place of their own lengths."""
+    """What all drills have in common. `seconds` of load in place of their own lengths; `minutes` for all together."""
 
     seed: int = 1
     seconds: float | None = None
     is_quick: bool = False
+    minutes: float | None = None
+    judges_times: bool = False
 
     def length(self, drill: Drill) -> float:
         """Seconds of load."""
         return self.seconds or (self.is_quick and drill.quick_seconds) or drill.plan.seconds
 
+    def no_time(self, drill: Drill, passed: float) -> str:
+        """Why the drill cannot be run any more after so many seconds; empty if it can."""
+        fits = self.minutes is None or passed + self.length(drill) + BESIDES_SECONDS <= 60 * self.minutes
+        return "" if fits else f"{self.minutes:g} minutes are over"
+
+
+class Stages:
+    """The stack that drills which follow each other share. What is wrong with its end is no drill's fault."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count = folder, 0
+        self._held = ExitStack()
+        self._of: object = None
+        self._stack: Stack | None = None
+
+    def stack(self, drill: Drill) -> Stack:
+        """A running one as the drill wants it."""
+        if self._stack is None or self._of is not drill.stage:
+            self.close()
+            self._count += 1
+            (home := self._folder / f"stage-{self._count}").mkdir()
+            self._stack = self._held.enter_context(drill.stage(home / "data"))
+            self._of = drill.stage
+        return self._stack
+
+    def close(self) -> None:
+        """End what runs, if anything does."""
+        self._stack = None
+        held, self._held = self._held, ExitStack()
+        try:
+            held.close()
+        except Exception as error:  # noqa: BLE001 - it costs no drill its turn
+            say(f"the stage did not end well: {_words(error)}")
+
 
 def run(drills: Sequence[Drill], options: Options, folder: Path) -> Iterator[Outcome]:
     """Yield each drill's outcome as it is known."""
-    stage: ExitStack | None = None
-    stack: Stack | None = None
-    of: object = None
+    began = time.monotonic()
+    stages = Stages(folder)
     try:
-        for number, drill in enumerate(drills):
+        for drill in drills:
             say(f"{drill.name}: {drill.breaks} …")
-            if reason := drill.needs():
-                yield Outcome(drill.name, skipped=reason)
-                continue
             try:
-                if stack is None or of is not drill.stage:
-                    if stage:
-                        stage.close()
-                    stage, of, stack = ExitStack(), drill.stage, None
-                    (home := folder / f"stage-{number}").mkdir()
-                    stack = stage.enter_context(drill.stage(home / "data"))
-                found = _one(drill, stack, options, folder)
-            except FAILURES as error:
-                found = Outcome(drill.name, target=drill.target, complaints=(str(error) or repr(error),))
-                of = None  # who knows what it left behind
+                found = _outcome(drill, stages, options, folder, time.monotonic() - began)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this drill's alone
+                (folder / f"{drill.name}.txt").write_text(traceback.format_exc())
+                found = Outcome(drill.name, target=drill.target, complaints=(_words(error),))
+                stages.close()  # who knows what it left behind
             say(table.line(found))
             yield found
     finally:
-        if stage:
-            stage.close()
+        stages.close()
 
 
-def _one(drill: Drill, stack: Stack, options: Options, folder: Path) -> Outcome:
+def _outcome(drill: Drill, stages: Stages, options: Options, folder: Path, passed: float) -> Outcome:
+    if no_time := options.no_time(drill, passed):
+        return Outcome(drill.name, skipped=no_time, no_time=True)
+    if reason := drill.needs():
+        return Outcome(drill.name, skipped=reason)
+    return _one(drill, stages.stack(drill), options, folder / drill.name)
+
+
+def _one(drill: Drill, stack: Stack, options: Options, home: Path) -> Outcome:
     """Break it under load, and let verify say what came of it."""
-    plan = replace(drill.plan, seed=options.seed, seconds=options.length(drill))
-    home = folder / drill.name
-    home.mkdir(exist_ok=True)
+    plan = replace(drill.plan, seed=options.seed, seconds=LEAD_SECONDS + options.length(drill))
     chance = random.Random(f"{options.seed} {drill.name}")  # as if no other drill had run
     marks = Marks()
     with flowing(stack, plan, home) as load:
         scene = Scene(stack, load, plan.seconds, chance, marks)
+        scene.pause(WARM_UP_SECONDS)
         drill.fault(scene)
         say(f"{drill.name}: mended, {max(scene.left, 0):.0f} s of load to go")
-    _is_whole(stack, marks)
-    return outcome(drill.name, drill.target, marks, load.report, load.ledger())
+    marks.complaints += absences(stack)
+    found = outcome(drill.name, drill.target, marks, load.report, load.ledger())
+    if found.is_silent:  # the load was over before anything could be accepted
+        with flowing(stack, replace(plan, seconds=AFTER_SECONDS), home / "after") as more:
+            pass
+        found = extended(found, outcome(drill.name, drill.target, marks.last(), more.report, more.ledger()))
+    return replace(found, judges_times=options.judges_times)
 
 
-def _is_whole(stack: Stack, marks: Marks) -> None:
-    """Everything must be there again without anybody's help."""
+def absences(stack: Stack) -> list[str]:
+    """What is not there again without anybody's help, wherever it is."""
+    found = []
+    for one in stack.together:
+        try:
+            eventually(partial(_are_back, one), "all processes being back")
+            eventually(one.is_ready, "being ready")
+        except NotSo as error:
+            found.append(str(error))
+    return found
+
+
+def _are_back(stack: Stack) -> bool:
+    """Whether the process of every role has lived for a while below its guard."""
     try:
-        eventually(lambda: set(ROLES) <= stack.lives().keys(), "all processes being back")
-        eventually(stack.is_ready, "being ready")
-    except NotSo as error:
-        marks.complaints.append(str(error))
+        return all(time.time() - stack.main(role).create_time() > ALIVE_SECONDS for role in ROLES)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else repr(error)
 
 
 def say(line: str) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from drills.judging import UNCHECKPOINTED, Marks
+from drills.blows import UNCHECKPOINTED, Blow
+from drills.judging import Marks
 from drills.load import Load
 from drills.stack import Stack
 
@@ -16,14 +17,13 @@ S = TypeVar("S", bound=Stack)
 
 @dataclass
 class Scene:
-    """One drill while it runs. `seconds` is how long the load goes on from `began_at` (monotonic)."""
+    """One drill while it runs. `seconds` is how long the load goes on from its beginning."""
 
     stack: Stack
     load: Load
     seconds: float
     chance: random.Random
     marks: Marks = field(default_factory=Marks)
-    began_at: float = field(default_factory=time.monotonic)
 
     def staged(self, kind: type[S]) -> S:
         """The stack, which is of this kind on the drill's own stage."""
@@ -34,16 +34,28 @@ class Scene:
     @property
     def left(self) -> float:
         """Seconds of load that are left."""
-        return self.began_at + self.seconds - time.monotonic()
+        return self.load.began + self.seconds - time.monotonic()
 
-    def recovering(self, repeats: int = 0) -> None:
-        """From now on things should go well again; `repeats` forwarding processes lost what they had not noted."""
+    def recovering(self) -> None:
+        """From now on things should go well again."""
         self.marks.recoveries.append(self.now())
-        self.marks.may_repeat += repeats * UNCHECKPOINTED
+
+    def struck(self, since: float | None = None, until: float | None = None, most: int = UNCHECKPOINTED) -> None:
+        """Links forgot what they had not noted, `most` events: just now, or at some time between those moments."""
+        now = self.now()
+        self.marks.blows.append(Blow(now if since is None else since, now if until is None else until, most))
+
+    def may_strike(self, rest: float = REST_SECONDS) -> bool:
+        """Whether there is load left to see it recover; the first time, whatever is left."""
+        return not self.marks.recoveries or self.left >= rest
 
     def complain(self, of: str) -> None:
         """Something is wrong that no figure says."""
         self.marks.complaints.append(of)
+
+    def took_too_long(self, what: str) -> None:
+        """It works, but not in the time that is promised: shown, and judged only if asked."""
+        self.marks.slow.append(what)
 
     def note(self, line: str) -> None:
         """Something else that was measured, for the table."""
@@ -58,7 +70,10 @@ class Scene:
         time.sleep(max(0.0, seconds))
 
     def blows(self, calm: float = 2.0, rest: float = REST_SECONDS) -> Iterator[int]:
-        """Strike, let it recover, wait about `calm` seconds, and again until only `rest` seconds of load are left."""
+        """Strike, let it recover, wait about `calm` seconds, and again until only `rest` seconds of load are left.
+
+        Whoever has to wait for a victim asks `may_strike` afterwards.
+        """
         number = 1
         while True:
             yield number

@@ -62,6 +62,7 @@ class Stack:
         # A client is on a machine of its own, with a clock of its own.
         self.client_environ = {name: value for name, value in self.environ.items() if name != "LD_PRELOAD"}
         self.verify_options: tuple[str, ...] = ()  # how verify has to be run against it
+        self.together: Sequence[Stack] = (self,)  # all of the stage's, where there are several
         self._process: subprocess.Popen[bytes] | None = None
 
     # Start and end
@@ -208,10 +209,21 @@ class Stack:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
-    def end_connections(self) -> None:
-        """pg_terminate_backend of every client; of nobody while the database takes no connection."""
+    def end_connections(self) -> int:
+        """pg_terminate_backend of every client: how many; of nobody while the database takes no connection."""
         with contextlib.suppress(psycopg2.OperationalError):
-            self.query(f"SELECT pg_terminate_backend(pid) {OTHER_CLIENTS}")
+            return sum(ended for (ended,) in self.query(f"SELECT pg_terminate_backend(pid) {OTHER_CLIENTS}"))
+        return 0
+
+    def claims(self) -> dict[int, int]:
+        """The process that holds each claim, by the claim's id; `destinations.owner` describes it with its pid."""
+        rows = self.query("SELECT id, owner FROM destinations_claim")
+        return {int(claim): int(str(owner).split()[1]) for claim, owner in rows}
+
+    def times_killed_in_stop(self) -> int:
+        """How often the supervisor lost patience with a program that was to end, and killed it."""
+        logs = (self.folder / "logs").glob("supervisord.log*")
+        return sum(log.read_text(errors="replace").count("with SIGKILL") for log in logs)
 
     def broker(self) -> Redis:
         """A client of the broker."""

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from drills.carrier import carrying
 from drills.doorbells import Doorbells
@@ -24,17 +23,26 @@ from drills.stack import Stack
 from rudderproj.stack import processes
 
 
-def _kill_clients(client: Redis) -> None:
-    client.client_kill_filter(_type="normal", skipme=True)
+def _flush(client: Redis) -> bool:
+    return bool(client.flushall())
 
 
-def _again_and_again(blow: Callable[[Redis], object]) -> Callable[[Scene], None]:
+def _kill_clients(client: Redis) -> int:
+    return int(client.client_kill_filter(_type="normal", skipme=True))
+
+
+def _again_and_again(blow: Callable[[Redis], int]) -> Callable[[Scene], None]:
+    """`blow` says how much it has hit."""
+
     def fault(scene: Scene) -> None:
         client = scene.stack.broker()
+        hits = 0
         for _ in scene.beats(every=2.0):
-            with contextlib.suppress(RedisError):
-                blow(client)
+            hits += blow(client)
             scene.recovering()
+        scene.note(f"{hits} hits")
+        if not hits:
+            scene.complain("nothing was hit")
 
     return fault
 
@@ -100,9 +108,9 @@ def lossy(scene: Scene) -> None:
 
 
 DRILLS: Sequence[Drill] = (
-    Drill("broker-flush", "FLUSHALL every two seconds", _again_and_again(Redis.flushall), 18),
+    Drill("broker-flush", "FLUSHALL every two seconds", _again_and_again(_flush)),
     Drill("broker-clients", "CLIENT KILL of all every two seconds", _again_and_again(_kill_clients)),
-    Drill("broker-away", "no broker for a minute", away, 25, plan=Plan(seconds=75)),
+    Drill("broker-away", "no broker for a minute", away, 18, plan=Plan(seconds=75)),
     Drill("broker-hangs", "a broker that answers nothing for half a minute", hang, plan=Plan(seconds=45)),
     Drill("broker-restart", "SIGKILL of the broker", restart),
     Drill("broker-lossy", "rings lost, repeated, late and in any order", lossy, stage=behind_relay),

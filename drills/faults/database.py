@@ -17,20 +17,40 @@ from drills.drill import Drill
 from drills.load import Plan
 from drills.scene import REST_SECONDS, Scene
 from drills.stack import OTHER_CLIENTS, NotSo, eventually
+from rudderproj.stack import processes
+
+STOP_SECONDS = 60.0
+FELT = 20  # requests that are refused while nobody gets a connection
+_INSERTS = f"{OTHER_CLIENTS} AND application_name = 'rudderproj event log'"
+_WAITING_INSERT = f"SELECT pid {_INSERTS} AND wait_event_type = 'Lock'"
+# Others that hold the horizon do so rightly: a checkpoint does, for a moment.
+_HELD_BY = f"SELECT 1 {OTHER_CLIENTS} AND pid IN ({{}}) AND (backend_xid IS NOT NULL OR state = 'idle in transaction')"
+_END_OTHERS = f"SELECT pg_terminate_backend(pid) {OTHER_CLIENTS} AND application_name <> 'drill'"
 
 
 def restart(scene: Scene) -> None:
     """By turns stopped in order and killed; the supervisor starts it again."""
     for number in scene.blows():
-        os.kill(scene.stack.pid("postgres"), signal.SIGINT if number % 2 else signal.SIGQUIT)
-        scene.recovering(repeats=1)
+        victim = scene.stack.pid("postgres")
+        if not scene.may_strike():
+            return
+        began = scene.now()
+        os.kill(victim, signal.SIGINT if number % 2 else signal.SIGQUIT)
+        scene.recovering()
+        processes.wait_gone([victim], STOP_SECONDS)
+        scene.struck(since=began)
 
 
 def terminate(scene: Scene) -> None:
     """pg_terminate_backend for every client, again and again."""
+    ended = 0
     for _ in scene.beats(every=2.5):
-        scene.stack.end_connections()
-        scene.recovering(repeats=1)
+        ended += scene.stack.end_connections()
+        scene.struck()
+        scene.recovering()
+    scene.note(f"{ended} ended")
+    if not ended:
+        scene.complain("there was no connection to end")
 
 
 def hold_horizon(scene: Scene) -> None:
@@ -47,11 +67,14 @@ def read_for_long(scene: Scene) -> None:
     """A reader's snapshot and one pg_dump after the other for the whole load; upkeep runs beside them."""
     scene.recovering()
     raw = scene.stack.connect()
-    with contextlib.closing(raw), raw.cursor() as cursor, _dumping(scene):
+    with contextlib.closing(raw), raw.cursor() as cursor, _dumping(scene) as dumps:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT count(*) FROM ingest_event")
         scene.pause(scene.left / 2)
         eventually(lambda: _has_kept_up(scene), "upkeep beside a reader")
         scene.pause(scene.left)
+    scene.note(f"{len(dumps)} dumps")
+    if not dumps or any(dumps):
+        scene.complain(f"pg_dump ended with {sorted(set(dumps))}")
     if scene.load.ledger().refused:
         scene.complain("ingest did not go on all the time")
 
@@ -68,18 +91,21 @@ def _has_kept_up(scene: Scene) -> bool:
 
 
 @contextlib.contextmanager
-def _dumping(scene: Scene) -> Iterator[None]:
+def _dumping(scene: Scene) -> Iterator[list[int]]:
+    """One after the other until the end of the block; their exit codes so far."""
     over = threading.Event()
+    codes: list[int] = []
     program = _program(scene, "pg_dump")
 
     def dump() -> None:
         while not over.is_set():
-            subprocess.run([program, "-f", os.devnull, scene.stack.known["DATABASE_URL"]], check=False)
+            command = [program, "-f", os.devnull, scene.stack.known["DATABASE_URL"]]
+            codes.append(subprocess.run(command, check=False).returncode)
 
-    thread = threading.Thread(target=dump)
+    thread = threading.Thread(target=dump, daemon=True)
     thread.start()
     try:
-        yield
+        yield codes
     finally:
         over.set()
         thread.join()
@@ -97,16 +123,12 @@ def freeze_in_insert(scene: Scene) -> None:
     web = scene.stack.main("web")
     with contextlib.closing(raw), raw.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE ingest_event IN SHARE MODE")
-        eventually(
-            lambda: scene.stack.query(f"SELECT 1 {OTHER_CLIENTS} AND wait_event_type = 'Lock'"), "an insert that waits"
-        )
+        waiting = eventually(lambda: scene.stack.query(_WAITING_INSERT), "an insert that waits")
         web.suspend()
         try:
             cursor.execute("COMMIT")
             scene.pause(3.0)
-            held = scene.stack.query(
-                f"SELECT 1 {OTHER_CLIENTS} AND (backend_xid IS NOT NULL OR state = 'idle in transaction')"
-            )
+            held = scene.stack.query(_HELD_BY.format(",".join(str(pid) for (pid,) in waiting)))
             if held:
                 scene.complain("a stopped web process holds the horizon")
         finally:
@@ -115,19 +137,35 @@ def freeze_in_insert(scene: Scene) -> None:
 
 
 def use_up(scene: Scene) -> None:
-    """Every connection that is left is taken, for most of the load."""
+    """Every connection that is left is taken, and then those of the product: nobody gets a new one, until the end."""
+
+    def refused() -> int:
+        return scene.load.ledger().refused
+
+    began, before = scene.now(), refused()
     with contextlib.ExitStack() as taken:
-        with contextlib.suppress(psycopg2.OperationalError):
-            while True:
-                taken.enter_context(contextlib.closing(scene.stack.connect()))
+        first = taken.enter_context(contextlib.closing(scene.stack.connect()))
+        while refused() < before + FELT and scene.left > REST_SECONDS:
+            _take_the_rest(scene, taken)
+            with first.cursor() as cursor:
+                cursor.execute(_END_OTHERS)
         scene.pause(scene.left - 2 * REST_SECONDS)
+    scene.struck(since=began)
     scene.recovering()
+    if refused() < before + FELT:
+        scene.complain("nobody needed a connection that was not there")
+
+
+def _take_the_rest(scene: Scene, taken: contextlib.ExitStack) -> None:
+    with contextlib.suppress(psycopg2.OperationalError):
+        while True:
+            taken.enter_context(contextlib.closing(scene.stack.connect()))
 
 
 DRILLS: Sequence[Drill] = (
-    Drill("db-restart", "the database stopped or killed", restart, 20, plan=Plan(seconds=60)),
-    Drill("db-terminate", "pg_terminate_backend of all, again and again", terminate, 18, plan=Plan(seconds=40)),
-    Drill("db-horizon", "a write transaction that stays open", hold_horizon, 22, plan=Plan(seconds=45)),
+    Drill("db-restart", "the database stopped or killed", restart, 14, plan=Plan(seconds=60)),
+    Drill("db-terminate", "pg_terminate_backend of all, again and again", terminate, 14, plan=Plan(seconds=40)),
+    Drill("db-horizon", "a write transaction that stays open", hold_horizon, 16, plan=Plan(seconds=45)),
     Drill("db-readers", "a reader and pg_dumps all the time, upkeep beside", read_for_long, plan=Plan(seconds=45)),
     Drill("db-frozen-insert", "SIGSTOP of web in the middle of an insert", freeze_in_insert, plan=Plan(seconds=30)),
     Drill("db-connections", "max_connections reached", use_up, plan=Plan(seconds=40)),

@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from drills.cluster import Server, serving
+from drills.blows import UNCHECKPOINTED
+from drills.cluster import REPLICATION, Server, serving
 from drills.drill import FAILED_OVER, Drill
 from drills.load import Plan
 from drills.scene import Scene
 from drills.stack import Stack, eventually
 
-REPLICATION = "host replication all 127.0.0.1/32 scram-sha-256\n"
 LAG_SECONDS = 7.0  # longer than a client's request waits for its commit
 _SYNCHRONOUS = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
 _CANCEL = """
@@ -54,17 +54,22 @@ def followed(folder: Path) -> Iterator[Stack]:
 def fail_over(scene: Scene) -> None:
     """The standby falls behind, commits wait for it and are cancelled; then the primary dies, and it takes over."""
     stack = scene.staged(FollowedStack)
-    began = scene.now()
+    began, cancelled = scene.now(), 0
     with _behind(stack.standby):
         for _ in range(int(LAG_SECONDS)):
             scene.pause(1.0)
             with contextlib.suppress(psycopg2.Error):
-                stack.primary.ask(_CANCEL)
+                cancelled += len(stack.primary.ask(_CANCEL))
         stack.primary.kill()
+    if stack.standby.ask("SELECT pg_promote()") != [(True,)]:
+        scene.complain("the standby was not promoted")
     # What the primary had and its standby had not may be delivered: never answered 200, it is sent again.
-    scene.marks.may_repeat += sum(1 for at in scene.load.ledger().delivered.values() if at > began)
-    stack.standby.ask("SELECT pg_promote()")
-    scene.recovering(repeats=1)
+    delivered = sum(at > began for at in scene.load.ledger().delivered.values())
+    scene.struck(since=began, most=UNCHECKPOINTED + delivered)
+    scene.recovering()
+    scene.note(f"{cancelled} commits cancelled")
+    if not cancelled:
+        scene.complain("no commit waited for the standby: that proves nothing")
 
 
 @contextlib.contextmanager

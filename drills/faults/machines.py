@@ -3,20 +3,20 @@
 A link is cut and healed: nothing tells either end. As root.
 """
 
-import base64
 import contextlib
 import functools
-import os
-import secrets
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from drills.carrier import carrying
 from drills.cluster import serving
 from drills.drill import Drill
 from drills.load import Plan
+from drills.namespaces import Namespace, ip, remove_leftovers
 from drills.scene import REST_SECONDS, Scene
+from drills.shared import of_all
 from drills.stack import Stack, eventually, free_ports
 
 NETWORK = "10.213"
@@ -25,56 +25,37 @@ CUT_SECONDS = 18.0  # longer than a claim lives that nobody renews
 ACCESS = f"host all all {NETWORK}.0.0/16 scram-sha-256\n"
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-class Machine:
-    """One namespace and its link."""
+class Machine(Namespace):
+    """One machine, at an address of its own."""
 
     def __init__(self, number: int) -> None:
-        self.name, self._link = f"drill{number}-{os.getpid()}", f"dr{number}-{os.getpid()}"
         self.address, self._gateway = f"{NETWORK}.{number}.2", f"{NETWORK}.{number}.1"
-
-    @property
-    def prefix(self) -> list[str]:
-        """What a command begins with that runs there."""
-        return ["ip", "netns", "exec", self.name]
+        super().__init__(f"drill{number}", f"dr{number}", f"{self.address}/24")
 
     def make(self) -> None:
-        _ip("netns", "add", self.name)
-        _ip("link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        _ip("addr", "add", f"{self._gateway}/24", "dev", self._link)
-        _ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", "eth0")
-        _ip("-n", self.name, "link", "set", "lo", "up")
+        super().make()
+        ip("addr", "add", f"{self._gateway}/24", "dev", self.link)
         self.heal()
 
-    def cut(self) -> None:
-        _ip("link", "set", self._link, "down")
-
     def heal(self) -> None:
-        _ip("link", "set", self._link, "up")
-        _ip("-n", self.name, "link", "set", "eth0", "up")
-        _ip("-n", self.name, "route", "replace", "default", "via", self._gateway)
-
-    def remove(self) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            _ip("netns", "del", self.name)
+        super().heal()
+        self.ip("route", "replace", "default", "via", self._gateway)
 
 
 @contextlib.contextmanager
 def _home() -> Iterator[None]:
-    """An address that stays whatever link is cut."""
-    _ip("addr", "add", f"{HOME}/32", "dev", "lo")
+    """An address that stays whatever link is cut; it may be left of a run that was killed."""
+    ip("addr", "replace", f"{HOME}/32", "dev", "lo")
     try:
         yield
     finally:
-        _ip("addr", "del", f"{HOME}/32", "dev", "lo")
+        ip("addr", "del", f"{HOME}/32", "dev", "lo")
 
 
 @contextlib.contextmanager
 def _machines() -> Iterator[list[Machine]]:
     with contextlib.ExitStack() as made:
+        remove_leftovers()
         made.enter_context(_home())
         machines = [Machine(1), Machine(2)]
         for machine in machines:
@@ -107,17 +88,14 @@ def two_machines(folder: Path) -> Iterator[Stack]:
         machines = held.enter_context(_machines())
         database = held.enter_context(serving(folder.with_name("database"), "listen_addresses=*", access=ACCESS))
         broker = held.enter_context(carrying(folder.with_name("broker"), "--bind", f"127.0.0.1 {HOME}"))
-        shared = {
-            "DATABASE_URL": database.made.url().replace("127.0.0.1", HOME),
-            "CELERY_BROKER_URL": broker.url().replace("127.0.0.1", HOME),
-            "SECRETS_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "SECRET_KEY": secrets.token_urlsafe(48),
+        reached = (url.replace("127.0.0.1", HOME) for url in (database.made.url(), broker.url()))
+        shared = of_all(*reached) | {
             "WEB_HOST": "0.0.0.0",
             "ALLOWED_HOSTS": "*",
             "EGRESS_ALLOW": f"127.0.0.0/8,{NETWORK}.0.0/16",
         }
         first, second = (_on(machine, folder, shared) for machine in machines)
-        first.other = second
+        first.other, first.together = second, (first, second)
         port = free_ports(1)[0]
         first.verify_options = ("--listen", f"{HOME}:{port}", "--url", f"http://{first.host}:{first.web_port}")
         for stack in (first, second):
@@ -136,14 +114,26 @@ def cut(scene: Scene) -> None:
     """First the machine is cut off that only forwards, then the one that verify sends to."""
     first = scene.staged(TwinStack)
     for stack in (first.other, first):
+        eventually(partial(_holds, stack), "a claim of the machine that is to be cut off")
+        began = scene.now()
         stack.machine.cut()
         try:
             scene.pause(min(CUT_SECONDS, scene.left - 2 * REST_SECONDS))
+            eventually(partial(_is_rid, stack), "an end of the claims of the machine that is cut off")
         finally:
             stack.machine.heal()
-        scene.recovering(repeats=1)
+        scene.struck(since=began)  # what it had sent last may still be on its way when it is back
+        scene.recovering()
         scene.pause(REST_SECONDS)
-    eventually(first.other.is_ready, "the second machine being ready")
+
+
+def _holds(stack: TwinStack) -> bool:
+    """Whether a process of this machine has a claim."""
+    return any(process.pid in stack.claims().values() for process in stack.pool("forward"))
+
+
+def _is_rid(stack: TwinStack) -> bool:
+    return not _holds(stack)
 
 
 DRILLS: Sequence[Drill] = (

@@ -2,25 +2,30 @@
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from drills.blows import Blow
+from drills.judging import faults
 from drills.load import Load, Plan, flowing
-from drills.runner import say
+from drills.runner import absences, say
 from drills.soak import sizes, verdict
 from drills.soak.trouble import TROUBLES
 from drills.stack import Stack, running
 
 CALIBRATION_SECONDS = 20.0
 SAMPLE_SECONDS = 5.0
+LAST_SECONDS = 10.0  # of load when the database is measured: once it is over, verify removes what it sent
 AS_FAST_AS_POSSIBLE = 0
 
 
 def main() -> int:
     """Run it, and tell what came of it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options = _parser().parse_args()
     folder = Path(tempfile.mkdtemp(prefix="rudderproj-soak-"))
     folder.chmod(0o711)  # PostgreSQL may have to pass through under another user id
@@ -30,37 +35,46 @@ def main() -> int:
         before, began = sizes.database(stack), time.monotonic()
         say(f"{rate} events a second for {options.minutes:g} minutes")
         with flowing(stack, plan, folder) as load:
-            seen = _watch(stack, load, plan, options.every, random.Random(options.seed))
-            after = sizes.database(stack)  # before verify removes what it sent
+            seen, blows = _watch(stack, load, plan, options.every, random.Random(options.seed))
+            after = sizes.database(stack)
         grown = verdict.growths(seen, began, time.monotonic())
-        problems = _tell(load, grown, before, after)
+        problems = [
+            *_tell(load, grown, before, after),
+            *verdict.shortfall(load.report["accepted"], plan.rate * plan.seconds),
+            *faults(load.report, load.ledger(), blows),
+            *absences(stack),
+        ]
     print(f"\n{'FAILED: ' + '; '.join(problems) if problems else 'ok'}; logs and the ledger are in {folder}")
     return int(bool(problems))
 
 
 def _half_of_capacity(stack: Stack, seed: int, folder: Path) -> int:
-    (home := folder / "calibration").mkdir()
     plan = Plan(users=400, rate=AS_FAST_AS_POSSIBLE, seconds=CALIBRATION_SECONDS, seed=seed, sink_latency_ms=0)
-    with flowing(stack, plan, home) as load:
+    with flowing(stack, plan, folder / "calibration") as load:
         pass
     capacity = float(load.report["delivered"]) / float(load.report["seconds"])
     say(f"in and out as fast as it goes: {capacity:.0f} events a second")
     return max(1, round(capacity / 2))
 
 
-def _watch(stack: Stack, load: Load, plan: Plan, every: float, chance: random.Random) -> list[sizes.Memory]:
-    """Break something now and then; how large every process was meanwhile."""
+def _watch(
+    stack: Stack, load: Load, plan: Plan, every: float, chance: random.Random
+) -> tuple[list[sizes.Memory], list[Blow]]:
+    """Break something now and then; how large every process was meanwhile, and what made links forget."""
     seen: list[sizes.Memory] = []
-    ends, next_trouble = time.monotonic() + plan.seconds, time.monotonic() + every
+    blows: list[Blow] = []
+    ends, next_trouble = load.began + plan.seconds - LAST_SECONDS, time.monotonic() + every
     while time.monotonic() < ends and load.process.poll() is None:
         seen.extend(sizes.memory(stack))
         if time.monotonic() > next_trouble:
-            name = chance.choice(sorted(TROUBLES))
+            name, struck_at = chance.choice(sorted(TROUBLES)), time.monotonic()
             say(name)
-            TROUBLES[name](stack, chance)
+            TROUBLES[name].make(stack, chance)
+            if TROUBLES[name].may_repeat:
+                blows.append(Blow(struck_at, time.monotonic()))
             next_trouble = time.monotonic() + every * chance.uniform(0.5, 1.5)
         time.sleep(SAMPLE_SECONDS)
-    return seen
+    return seen, blows
 
 
 def _tell(load: Load, grown: Sequence[verdict.Growth], before: sizes.Database, after: sizes.Database) -> list[str]:
@@ -75,8 +89,7 @@ def _tell(load: Load, grown: Sequence[verdict.Growth], before: sizes.Database, a
     print(f"\ndatabase: {before.whole / mib:.0f} MiB, then {after.whole / mib:.0f} with {after.events:,} events;")
     print("; ".join(f"{name} {size / mib:.1f}" for name, size in after.parts[:8]))
     print({name: load.report[name] for name in ("accepted", "delivered", "lost", "duplicates", "out_of_order")})
-    found = verdict.problems(grown, slow, before, after)
-    return found + [f"{load.report[name]} {name}" for name in ("lost", "out_of_order") if load.report[name]]
+    return verdict.problems(grown, slow, before, after)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -44,7 +45,17 @@ def memory(stack: Stack) -> Iterator[Memory]:
     for name, pid in stack.lives().items():
         for process, is_of_pool in [] if name == processes.SUPERVISOR else _tree(pid):
             with contextlib.suppress(psutil.NoSuchProcess):
-                yield Memory(at, f"{name} pool" if is_of_pool else name, process.pid, process.memory_full_info().uss)
+                yield Memory(at, f"{name} pool" if is_of_pool else name, process.pid, private(process))
+
+
+def private(process: psutil.Process) -> int:
+    """Bytes that no other process has. Shared memory is not, though no other living process may have looked at it."""
+    unique = int(process.memory_full_info().uss)
+    with contextlib.suppress(OSError):  # elsewhere than on Linux
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return min(unique, 1024 * int(line.split()[1]))
+    return unique
 
 
 def database(stack: Stack) -> Database:

@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import psutil
 from redis.exceptions import RedisError
@@ -36,10 +37,18 @@ def _freeze_web(stack: Stack, _: random.Random) -> None:
     web.send_signal(signal.SIGCONT)
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """`may_repeat`: links forget what they had not noted."""
+
+    make: Callable[[Stack, random.Random], None]
+    may_repeat: bool = False
+
+
 # Nothing that ends web or the worker as a whole: a process that is replaced cannot be seen to grow.
-TROUBLES: dict[str, Callable[[Stack, random.Random], None]] = {
-    "the broker is emptied": _empty_broker,
-    "the database's connections are cut": _cut_database_connections,
-    "a forwarding process is killed": _kill_pool_process,
-    "web stands still": _freeze_web,
+TROUBLES = {
+    "the broker is emptied": Trouble(_empty_broker),
+    "the database's connections are cut": Trouble(_cut_database_connections, may_repeat=True),
+    "a forwarding process is killed": Trouble(_kill_pool_process, may_repeat=True),
+    "web stands still": Trouble(_freeze_web),
 }

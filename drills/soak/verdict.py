@@ -15,6 +15,7 @@ WARM_UP = 0.2  # of the run: caches fill and imports are made
 LEAST_LIFE = 0.3  # of the run: who lived for less says nothing about growth
 MAY_GROW_SHARE, MAY_GROW_BYTES = 0.1, 8 * MIB
 MAY_SLOW_SHARE, MAY_SLOW_MS = 0.5, 50.0
+LEAST_ACCEPTED = 0.8  # of the load: web stands still for some of the time
 PARTS = 10
 
 
@@ -27,10 +28,10 @@ class Growth:
     before: float
     after: float
 
-    @property
-    def is_flat(self) -> bool:
-        """Whether it grew by no more than what comes and goes."""
-        return self.after - self.before <= max(MAY_GROW_BYTES, MAY_GROW_SHARE * self.before)
+    def is_flat(self, usual: float) -> bool:
+        """Whether it grew by no more than what comes and goes, or up to what is `usual` for its kind."""
+        before = max(self.before, usual)
+        return self.after - before <= max(MAY_GROW_BYTES, MAY_GROW_SHARE * before)
 
 
 def growths(samples: Iterable[Memory], began: float, ended: float) -> list[Growth]:
@@ -64,11 +65,25 @@ def latencies(ledger: Ledger) -> list[tuple[float, float]]:
     return [(one["p50"], one["p95"]) for one in found]
 
 
+def shortfall(accepted: int, asked: float) -> list[str]:
+    """Whether so much less went in than was to be sent that it was no load."""
+    is_short = accepted < LEAST_ACCEPTED * asked
+    return [f"{accepted} accepted of {asked:.0f} that were to be sent"] if is_short else []
+
+
 def problems(
     grown: Sequence[Growth], slow: Sequence[tuple[float, float]], before: Database, after: Database
 ) -> list[str]:
     """What is not flat, or not explained; empty when all is well."""
-    found = [f"{g.name} ({g.pid}) grew by {(g.after - g.before) / MIB:.0f} MiB" for g in grown if not g.is_flat]
+    # One that has begun late, or had nothing to do, grows to what the largest of its kind was: that is no leak.
+    usual: dict[str, float] = defaultdict(float)
+    for one in grown:
+        usual[one.name] = max(usual[one.name], one.before)
+    found = [
+        f"{g.name} ({g.pid}) grew by {(g.after - g.before) / MIB:.0f} MiB"
+        for g in grown
+        if not g.is_flat(usual[g.name])
+    ]
     if len(slow) > 2:
         first, last = slow[1][0], slow[-1][0]
         if last > first + max(MAY_SLOW_MS, MAY_SLOW_SHARE * first):

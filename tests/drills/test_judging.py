@@ -4,79 +4,124 @@ from typing import Any
 
 import pytest
 
-from destinations import link
-from drills.judging import CHECKPOINT_EVENTS, IN_FLIGHT, LINKS, UNCHECKPOINTED, Marks, Outcome, Target, outcome
+from drills.blows import Blow
+from drills.drill import WORKER_KILLED
+from drills.judging import Marks, Outcome, Target, extended, is_proof, outcome
 from drills.ledger import Ledger
-from drills.table import render
-from rudderproj import env
+from drills.registry import chosen
+from drills.runner import BESIDES_SECONDS, Options
+from drills.table import counts, render
 
-CLEAN = {"accepted": 9, "unknown": 0, "lost": 0, "duplicates": 0, "out_of_order": 0, "difference": 0, "unexpected": 0}
+CLEAN = dict.fromkeys(("lost", "duplicates", "out_of_order", "answers_too_late"), 0) | {
+    "accepted": 9,
+    "faults": [],
+}
+SILENT = "nothing arrived that was accepted afterwards"
+
+
+def delivering() -> Ledger:
+    """What was accepted at 11 and 21 arrived a second and eight seconds later."""
+    ledger = Ledger(began=0.0)
+    ledger.accepted = {(0, 1): 11.0, (0, 2): 21.0}  # type: ignore[dict-item]
+    ledger.delivered = {(0, 1): 12.0, (0, 2): 29.0}  # type: ignore[dict-item]
+    return ledger
 
 
 def judged(marks: Marks | None = None, ledger: Ledger | None = None, **report: Any) -> Outcome:
-    return outcome("d", Target(5.0), marks or Marks(), CLEAN | report, ledger or Ledger())
-
-
-def test_the_bound_of_duplicates_is_what_the_settings_let_links_send_between_checkpoints() -> None:
-    known = env.read({})
-
-    assert (link.CHECKPOINT_EVENTS, known["FORWARD_CONCURRENCY"], known["FORWARD_SHARE"]) == (
-        CHECKPOINT_EVENTS,
-        IN_FLIGHT,
-        LINKS,
-    )
+    return outcome("d", Target(5.0), marks or Marks(recoveries=[10.0]), CLEAN | report, ledger or delivering())
 
 
 def test_a_drill_without_loss_has_no_problems() -> None:
     assert judged().problems == []
 
 
-@pytest.mark.parametrize(
-    ("report", "problem"),
-    [
-        ({"lost": 2}, "2 lost"),
-        ({"out_of_order": 1}, "1 out of order"),
-        ({"duplicates": 1}, "1 duplicates, 0 at most"),
-        ({"accepted": 0}, "nothing was accepted"),
-        ({"difference": 3}, "the terms differ by 3"),
-        ({"difference": None}, "the terms differ by None"),
-        ({"unexpected": 4}, "4 unexpected"),
-    ],
-)
-def test_each_fault_of_the_report_is_a_problem(report: dict[str, Any], problem: str) -> None:
-    assert judged(**report).problems == [problem]
+def test_each_fault_that_verify_names_is_a_problem_whatever_it_is() -> None:
+    named = ["refused: 3", "still owed: 2", "the database could not be asked where the events are"]
+
+    assert judged(faults=named).problems == named
 
 
-def test_what_was_sent_after_the_last_checkpoint_of_what_was_killed_may_come_twice_and_no_more() -> None:
-    marks = Marks(may_repeat=UNCHECKPOINTED)
+def test_a_report_that_names_no_faults_at_all_is_none() -> None:
+    report = {name: value for name, value in CLEAN.items() if name != "faults"}
 
-    assert judged(marks, duplicates=UNCHECKPOINTED).problems == []
-    assert judged(marks, duplicates=UNCHECKPOINTED + 1).problems == ["529 duplicates, 528 at most"]
+    with pytest.raises(KeyError, match="faults"):
+        outcome("d", Target(), Marks(), report, delivering())
+
+
+def test_a_repeat_of_what_was_sent_when_links_forgot_is_none_and_any_other_is_a_problem() -> None:
+    ledger, marks = delivering(), Marks(recoveries=[10.0], blows=[Blow(10.0, 10.0)])
+    ledger.repeated = [9.5]
+    assert judged(marks, ledger, duplicates=1).problems == []
+
+    ledger.repeated = [3.0, 4.5, 9.5]
+    assert judged(marks, ledger, duplicates=3).problems == [
+        "duplicates: 2 of 3 that no fault explains, sent 3.0 to 4.5 s from its start"
+    ]
+
+
+def test_a_request_that_was_abandoned_where_nothing_died_is_a_problem() -> None:
+    """It would hide a repeat: the sink could not answer, so the event was not done."""
+    ledger = delivering()
+    ledger.unheard = [5.0]
+    said = "answers that came too late: 1 of 1 that no fault explains, sent 5.0 to 5.0 s from its start"
+
+    assert judged(ledger=ledger, answers_too_late=1).problems == [said]
+    assert judged(Marks(recoveries=[10.0], blows=[Blow(5.5, 5.5)]), ledger, answers_too_late=1).problems == []
+
+
+def test_a_ledger_that_tells_less_than_the_report_is_a_problem() -> None:
+    assert judged(duplicates=2).problems == ["duplicates: 2 by verify, 0 by its ledger"]
 
 
 def test_what_a_fault_complains_of_is_a_problem() -> None:
-    assert judged(Marks(complaints=["beat is gone"])).problems == ["beat is gone"]
+    assert judged(Marks(recoveries=[10.0], complaints=["beat is gone"])).problems == ["beat is gone"]
 
 
-def test_of_several_recoveries_the_slowest_is_told_and_marked_and_fails_nothing() -> None:
-    ledger = Ledger()
-    ledger.accepted = {(0, 1): 11.0, (0, 2): 21.0}  # type: ignore[dict-item]
-    ledger.delivered = {(0, 1): 12.0, (0, 2): 29.0}  # type: ignore[dict-item]
+def test_of_several_recoveries_the_slowest_is_told_and_marked_and_fails_only_where_times_are_judged() -> None:
+    found = judged(Marks(recoveries=[10.0, 20.0], slow=["others slower"]))
 
-    found = judged(Marks(recoveries=[10.0, 20.0]), ledger)
+    late = ["slower than 5 s", "others slower"]
+    assert (found.first_delivery_seconds, found.backlog_seconds, found.late, found.problems) == (9, 9, late, [])
+    assert Outcome("d", slow=["others slower"], judges_times=True).problems == ["others slower"]
+    assert Outcome("d", first_delivery_seconds=9.0, target=Target(5.0), judges_times=True).problems == late[:1]
+    assert Outcome("d", first_delivery_seconds=4.0, target=Target(5.0), judges_times=True).problems == []
 
-    assert (found.first_delivery_seconds, found.backlog_seconds, found.is_late, found.problems) == (9, 9, True, [])
+
+def test_a_drill_after_which_nothing_more_arrived_has_failed() -> None:
+    silent = judged(Marks(recoveries=[10.0, 30.0]))
+
+    assert (silent.first_delivery_seconds, silent.problems) == (None, [SILENT])
+    assert judged(Marks()).problems == [SILENT]  # the fault never said that it is over
 
 
-def test_a_recovery_that_never_came_is_told_as_none() -> None:
-    found = judged(Marks(recoveries=[10.0]))
+def test_a_second_load_shows_what_the_first_was_too_short_for_and_is_judged_too() -> None:
+    marks = Marks(recoveries=[10.0, 30.0], complaints=["beat is gone"])
+    later = Ledger(began=40.0)
+    later.accepted = {(0, 1): 41.0}  # type: ignore[dict-item]
+    later.delivered = {(0, 1): 42.0}  # type: ignore[dict-item]
+    later.repeated = [42.0]
 
-    assert (found.first_delivery_seconds, found.is_late) == (None, True)
+    found = extended(judged(marks), judged(marks.last(), later, duplicates=1))
+
+    assert found.first_delivery_seconds == 12
+    assert found.problems == [
+        "beat is gone",
+        "duplicates: 1 of 1 that no fault explains, sent 2.0 to 2.0 s from its start",
+    ]
+    assert extended(judged(marks), judged(marks.last(), Ledger())).problems == ["beat is gone", SILENT]
+
+
+def test_a_worker_that_is_killed_has_five_seconds_whichever_it_was() -> None:
+    names = ["kill-forward", "kill-pool", "kill-any", "kill-all"]
+
+    assert [drill.target for drill in chosen(names, quick=False)] == [WORKER_KILLED] * 4
 
 
 def test_the_table_says_what_failed_what_was_slow_and_what_was_skipped() -> None:
     outcomes = [
-        Outcome("kill", 1234, lost=1, first_delivery_seconds=1.25, backlog_seconds=2.0, refused=3),
+        Outcome(
+            "kill", 1234, lost=1, complaints=["lost: 1"], first_delivery_seconds=1.25, backlog_seconds=2.0, refused=3
+        ),
         Outcome("slow", 10, first_delivery_seconds=7.0, target=Target(5.0), notes=["p99 3 ms"]),
         Outcome("mount", skipped="not root"),
     ]
@@ -87,9 +132,42 @@ def test_the_table_says_what_failed_what_was_slow_and_what_was_skipped() -> None
         "| ----- | -------: | ---: | ---------: | -----------: | ---------------: | --------: | ------: |"
         " ----------------------------- |",
         "| kill  |    1,234 |    1 |          0 |            0 |              1.2 |       2.0 |       3 |"
-        " FAILED: 1 lost                |",
+        " FAILED: lost: 1               |",
         "| slow  |       10 |    0 |          0 |            0 |              7.0 |         - |       0 |"
         " ok, slower than 5 s, p99 3 ms |",
         "| mount |          |      |            |              |                  |           |         |"
         " skipped: not root             |",
     ]
+
+
+PASSED, FAILED, SKIPPED = Outcome("a", 9), Outcome("b", 9, complaints=["1 lost"]), Outcome("c", skipped="no root")
+TOO_LATE = Outcome("d", skipped="10 minutes are over", no_time=True)
+
+
+def test_what_was_skipped_is_not_counted_as_passed() -> None:
+    assert counts([PASSED, PASSED, FAILED, SKIPPED]) == "2 passed, 1 failed, 1 skipped"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "proof"),
+    [
+        ([PASSED, SKIPPED], True),
+        ([PASSED, FAILED], False),
+        ([SKIPPED], False),
+        ([], False),
+        ([PASSED, TOO_LATE], False),
+    ],
+)
+def test_only_a_run_in_which_some_passed_none_failed_and_none_was_left_out_for_time_is_a_proof(
+    outcomes: list[Outcome], proof: bool
+) -> None:
+    assert is_proof(outcomes) is proof
+
+
+def test_a_drill_that_does_not_fit_into_the_time_is_skipped_and_says_so() -> None:
+    (drill,) = chosen(["kill-pool"], quick=True)
+    options = Options(is_quick=True, minutes=10)
+    last = 600 - drill.quick_seconds - BESIDES_SECONDS
+
+    assert (options.no_time(drill, last), options.no_time(drill, last + 1)) == ("", "10 minutes are over")
+    assert Options().no_time(drill, 10_000) == ""

@@ -1,6 +1,9 @@
 """What a ledger says about the time after a fault."""
 
+import math
+
 from destinations.verify.ledger import Kind, Record
+from destinations.verify.traffic import Numbered
 from drills.ledger import Ledger
 
 RUN: Record = {"kind": "run", "mono": 0.0, "run": "verify-1"}
@@ -12,6 +15,14 @@ def accepted(at: float, *numbers: int) -> Record:
 
 def arrived(at: float, number: int, final: bool = True) -> Record:
     return {"kind": Kind.ARRIVED.value, "mono": at, "message_id": f"verify-1-7-{number}", "final": final}
+
+
+def reached(at: float, number: int) -> Record:
+    return {"kind": Kind.REACHED.value, "mono": at, "message_id": f"verify-1-7-{number}"}
+
+
+def late(at: float, number: int) -> Record:
+    return arrived(at, number, final=False) | {"late": True}
 
 
 def ledger(*records: Record) -> Ledger:
@@ -62,3 +73,32 @@ def test_requests_that_were_put_off_or_not_answered_are_counted() -> None:
     found = ledger({"kind": "put_off", "mono": 1.0}, {"kind": "unanswered", "mono": 2.0}, {"kind": "sent", "mono": 3.0})
 
     assert found.refused == 2
+
+
+def test_of_a_repeat_it_counts_when_the_event_was_there_before() -> None:
+    found = ledger(accepted(9, 1, 2), arrived(10, 1), arrived(11, 1), arrived(12, 2), arrived(13, 1), late(14, 1))
+
+    assert (found.repeated, found.unheard) == ([10, 11, 13], [14])
+
+
+def test_a_try_that_was_not_answered_for_good_is_not_repeated_by_the_next() -> None:
+    found = ledger(accepted(9, 1), reached(9.5, 1), late(10, 1), arrived(11, 1, final=False), arrived(12, 1))
+
+    assert (found.repeated, found.unheard, found.delivered[Numbered(7, 1)]) == ([], [10], 12)
+
+
+def test_arrivals_of_another_run_are_no_repeats() -> None:
+    other: Record = {"kind": "arrived", "mono": 11.0, "message_id": "verify-2-7-1", "final": True}
+
+    assert ledger(accepted(9, 1), arrived(10, 1), other, other).repeated == []
+
+
+def test_what_is_owed_and_how_long_each_waited_counts_what_has_not_arrived_as_endless() -> None:
+    found = ledger(accepted(9, 1), accepted(11, 2), accepted(12, 3), arrived(11.5, 1), arrived(12.25, 2))
+
+    assert found.owed == 1
+    assert found.waits(10, 20) == [1.25, math.inf]
+
+
+def test_the_load_begins_with_its_run() -> None:
+    assert (Ledger().began, ledger().began) == (None, 0)

@@ -28,6 +28,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.deliveries: list[Delivered] = []
+        self._forgotten: set[str] = set()
         self._arrived = threading.Condition()
         sink = self
 
@@ -55,9 +56,16 @@ class Sink:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hook"
 
+    def forget(self) -> None:
+        """Begin anew: what has arrived is not counted any more, nor when it comes again."""
+        with self._arrived:
+            self._forgotten.update(self.message_ids())
+            self.deliveries.clear()
+
     def note(self, delivered: Delivered) -> None:
         with self._arrived:
-            self.deliveries.append(delivered)
+            if delivered.body["messageId"] not in self._forgotten:
+                self.deliveries.append(delivered)
             self._arrived.notify_all()
 
     def wait(self, count: int) -> list[Delivered]:

@@ -8,11 +8,13 @@ import json
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg2
 
 from rudderproj.stack import programs
 from rudderproj.stack.environment import settings
@@ -23,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("web", "forward", "alerts", "beat")
 STOP_SECONDS = 60
 WRITE_KEY = "e2e"
+STORED = """
+SELECT e.user_key, message_id FROM ingest_event e JOIN ingest_source s ON s.id = e.source_id
+WHERE s.write_key = %s ORDER BY xid, position
+"""
 
 
 class Stack:
@@ -53,6 +59,10 @@ class Stack:
             log.close()
         if "web" in roles:
             eventually(self.is_ready)
+
+    def start_missing(self) -> None:
+        """Start what a test has ended."""
+        self.start(*(role for role in ROLES if role not in self._processes))
 
     @property
     def url(self) -> str:
@@ -122,6 +132,15 @@ class Stack:
             sources=[{"name": "web", "write_key": WRITE_KEY}],
             destinations=[{"name": "hook", "type": "webhook", "config": {"webhookUrl": sink_url}, "sources": ["web"]}],
         )
+
+    def stored(self, write_key: str) -> dict[str, list[str]]:
+        """The message ids of each user of a source, in the order of the log."""
+        found: dict[str, list[str]] = defaultdict(list)
+        with contextlib.closing(psycopg2.connect(self.environ["DATABASE_URL"])) as raw, raw.cursor() as cursor:
+            cursor.execute(STORED, [write_key])
+            for user, message_id in cursor.fetchall():
+                found[user].append(message_id)
+        return dict(found)
 
     def post(self, path: str, value: Any) -> http.Answer:
         return http.post(self.web_port, path, value, WRITE_KEY)

@@ -1,15 +1,46 @@
 """Processes killed under load: what was answered 200 arrives, in order."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.e2e.load import Load, sending
-from tests.e2e.sink import Sink
-from tests.e2e.stack import Stack
+from tests.e2e.services import Services
+from tests.e2e.sink import Sink, recording
+from tests.e2e.stack import Stack, running
 
 pytestmark = pytest.mark.slow
 USERS = 12
 # What one link may have sent since its last checkpoint: 200 settled and 64 in flight; two links share a destination.
 UNCHECKPOINTED = 2 * (200 + 64)
+
+
+@pytest.fixture(scope="module")
+def destination() -> Iterator[Sink]:
+    with recording() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def processes(services: Services, destination: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Recovery is off: these tests kill more than it stands by, and what it does is seen in tests of its own."""
+    with running(services.environ | {"RECOVERY_ENABLED": "0"}, tmp_path_factory.mktemp("stack")) as found:
+        found.connect(destination.url)
+        yield found
+
+
+@pytest.fixture
+def stack(processes: Stack) -> Stack:
+    """Everything running, one source and one webhook destination that is the sink."""
+    processes.start_missing()
+    return processes
+
+
+@pytest.fixture
+def sink(destination: Sink) -> Sink:
+    """As if nothing had arrived before this test."""
+    destination.forget()
+    return destination
 
 
 def assert_all_arrive_in_order(load: Load, sink: Sink) -> None:

@@ -1,0 +1,51 @@
+"""What a fault notes, and when it may strike once more."""
+
+import random
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from destinations.verify.ledger import Kind, Writer
+from drills.blows import UNCHECKPOINTED, Blow
+from drills.load import Load
+from drills.scene import Scene
+from drills.stack import NotSo, Stack
+
+
+def scene(folder: Path, seconds: float) -> Scene:
+    """One whose load began just now."""
+    writer = Writer(folder / "ledger.jsonl")
+    writer.note(Kind.RUN, run="verify-1")
+    writer.close()
+    process = subprocess.Popen(["true"], text=True)
+    process.wait()
+    return Scene(Stack(folder, {}), Load(folder / "ledger.jsonl", process), seconds, random.Random(1))
+
+
+def test_the_time_that_is_left_is_that_of_the_load_whenever_the_drill_began(tmp_path: Path) -> None:
+    found = scene(tmp_path, 1000.0)
+
+    assert found.load.began + 1000 - time.monotonic() >= found.left > 0
+    with pytest.raises(NotSo, match="not begun"):
+        _ = Load(tmp_path / "none.jsonl", found.load.process).began
+
+
+def test_the_first_blow_falls_whatever_is_left_and_later_ones_only_when_their_end_can_be_seen(tmp_path: Path) -> None:
+    over, flowing = scene(tmp_path, 0.0), scene(tmp_path, 1000.0)
+    assert (over.may_strike(), flowing.may_strike()) == (True, True)
+
+    over.recovering()
+    flowing.recovering()
+    assert (over.may_strike(), flowing.may_strike()) == (False, True)
+
+
+def test_a_blow_is_a_moment_or_the_time_that_is_named(tmp_path: Path) -> None:
+    found = scene(tmp_path, 1000.0)
+    found.struck()
+    found.struck(since=1.0, until=2.0, most=3)
+
+    moment, named = found.marks.blows
+    assert (moment.began, moment.most) == (moment.ended, UNCHECKPOINTED)
+    assert named == Blow(1.0, 2.0, 3)
