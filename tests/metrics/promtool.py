@@ -12,5 +12,5 @@ def promtool() -> str:
     """Where it is; skips the test where it cannot be had."""
     found = shutil.which("promtool") or (str(TAKEN) if TAKEN.exists() else None)
     if found is None:
-        pytest.skip("no promtool: tests/metrics/install.sh takes it out of Debian's package of Prometheus")
+        pytest.skip("no promtool, and no Debian of which tests/metrics/install.sh (`make test`) could take it")
     return found

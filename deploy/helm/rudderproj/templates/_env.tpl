@@ -17,7 +17,8 @@
 - {name: FLOWER_BASIC_AUTH, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: FLOWER_BASIC_AUTH}}}
 {{- end }}
 {{- range $name, $value := .root.Values.settings }}
-- {name: {{ $name }}, value: {{ $value | toString | quote }}}
+{{- /* toString would make 4.194304e+06 of 4194304 */}}
+- {name: {{ $name }}, value: {{ kindIs "string" $value | ternary $value (toJson $value) | quote }}}
 {{- end }}
 {{- if eq .root.Values.postgres.kind "cloudnative" }}
 - {name: PGSSLMODE, value: require}

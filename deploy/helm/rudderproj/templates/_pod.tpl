@@ -36,15 +36,11 @@ topologySpreadConstraints:
 {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 {{- end }}
 
-{{- define "rudderproj.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
-{{- end }}
-
 {{/* A container of the product. */}}
 {{- define "rudderproj.container" -}}
 {{- $own := index .root.Values .part }}
 name: {{ .part }}
-image: {{ include "rudderproj.image" .root }}
+image: {{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 command: {{ include "rudderproj.command" . }}
 env:
