@@ -49,13 +49,13 @@ format: venv ## rewrite the code in the house format
 migrations-check: venv ## fail if a model has changed without its migration
 	@$(BIN) manage.py makemigrations --check --dry-run
 
-bench: venv ## measure throughput and latency; writes bench/results.json
+bench: venv ## measure throughput, latency and cost; writes bench/results.json (ARGS="--quick", "--list", "--help")
 	@$(BIN) -m bench $(ARGS)
 
 drill: venv ## break each part under load, and see what is lost (ARGS="NAME … --seed 2 --seconds 60")
 	@$(BIN) -m drills $(ARGS)
 
-drill-quick: venv ## the most telling of these: five minutes of load
+drill-quick: venv ## the most telling of these, in ten minutes; CI runs them
 	@$(BIN) -m drills --quick $(ARGS)
 
 soak: venv ## half an hour at half of what this machine can do: does anything grow? (ARGS="--minutes 120")

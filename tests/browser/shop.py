@@ -1,6 +1,6 @@
 """A shop's web site: pages of another origin than the product's, each with an official web SDK as npm has it.
 
-The query of the SDK is in the page's fragment, so that a page that is loaded again begins as it did before.
+What the SDK is given is in the page's fragment, so that a page that is loaded again begins as it did before.
 """
 
 import http.server

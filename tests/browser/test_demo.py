@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from destinations.demo.views import SDK
+from tests.browser import shop
 from tests.browser.product import Product
+from tests.sdk import npm
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -14,8 +15,7 @@ def counts(page: Page, text: str, patience_ms: int = 60_000) -> None:
 
 
 def test_events_tracked_without_a_plug_arrive_once_it_is_back(page: Page, running: Product) -> None:
-    if not SDK.exists():
-        pytest.skip("the web SDK is not installed: npm could not get it")
+    npm.installed(shop.RUDDERSTACK)
     page.goto("/demo/")
     page.get_by_role("button", name="Track an event").click()
     page.get_by_role("button", name="Identify").click()

@@ -6,12 +6,11 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.browser import faults
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import SDKS, Visitor
 from tests.browser.world import LIMITED_KEY, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-SDKS = ("rudderstack", "segment")
 SEGMENTS_OWN_TRIES = 10
 HALF_MINUTES = 50
 
@@ -154,6 +153,6 @@ def test_an_answer_later_than_the_sdks_patience_brings_no_event_twice(
                 one.track("During")
             hasty.until_asked()
             assert hasty.statuses() == {None}
-        hasty.until(lambda: shop_world.duplicates() == 1)
+        hasty.until(lambda: shop_world.counted("rudderproj_ingested_events_total", "duplicate") == 1)
         for one in visitors:
             one.until_all_arrived()

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, CDPSession, Page, Request, Response
 
 from tests.browser.world import KEY, World
 
+SDKS = ("rudderstack", "segment")
 PATIENCE_SECONDS = 90.0
 LAST = "The last"
 
@@ -35,12 +36,14 @@ class Visitor:
     ) -> None:
         self.sdk = sdk
         self.asked: list[Asked] = []
+        self._asking: set[Request] = set()
         self.tracked: list[str] = []
         self.anonymous_id = ""
-        given = {"writeKey": key, "url": world.url, "options": options or {}}
+        given = {"writeKey": key, "url": world.stack.url, "options": options or {}}
         self._address = f"{world.shop}/{sdk}.html#{quote(json.dumps(given))}"
         self._world = world
         self.context = browser.new_context()
+        self.context.on("request", self._asks)
         self.context.on("response", self._answered)
         self.context.on("requestfailed", self._failed)
         self.page: Page = self.context.new_page()
@@ -74,7 +77,7 @@ class Visitor:
 
     def is_for_events(self, request: Request) -> bool:
         """Whether a request brings events to the product."""
-        return request.method == "POST" and request.url.startswith(self._world.url)
+        return request.method == "POST" and request.url.startswith(self._world.stack.url)
 
     def send_slowly(self, bytes_a_second: int) -> None:
         """Upload at this speed from now on; -1 for as fast as it goes."""
@@ -92,7 +95,11 @@ class Visitor:
         return [event["event"] for event in self.arrived() if event.get("event") in self.tracked]
 
     def forget(self) -> None:
-        """Look no longer at what it tracked and asked so far."""
+        """Look no longer at what it tracked and asked so far, once all of that is answered.
+
+        A delivery may well be seen before the browser has told of the request and of the answer to it.
+        """
+        self.until(lambda: self.asked and not self._asking)
         self.tracked.clear()
         self.asked.clear()
 
@@ -125,6 +132,10 @@ class Visitor:
         self.anonymous_id = self.page.wait_for_function("window.anonymousId").json_value()
         return self
 
+    def _asks(self, request: Request) -> None:
+        if self.is_for_events(request):
+            self._asking.add(request)
+
     def _answered(self, answer: Response) -> None:
         if self.is_for_events(answer.request):
             self._note(answer.request, answer.status, answer.headers.get("retry-after"))
@@ -134,4 +145,5 @@ class Visitor:
             self._note(request, None, None)
 
     def _note(self, request: Request, status: int | None, retry_after: str | None) -> None:
+        self._asking.discard(request)
         self.asked.append(Asked(urlsplit(request.url).path, status, retry_after))

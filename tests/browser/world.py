@@ -24,15 +24,10 @@ class World:
     sink: Sink
     shop: str
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.stack.web_port}"
-
-    def duplicates(self) -> int:
-        """Events that the web process did not store since its start, because it had them."""
+    def counted(self, name: str, label: str) -> int:
+        """What the web process has counted since its start under this metric and value of a label."""
         text = http.ask(self.stack.web_port, "GET", "/metrics").body
-        found = re.search(r'^rudderproj_ingested_events_total\{.*"duplicate".*\} (\d+)', text, re.MULTILINE)
-        return int(found[1]) if found else 0
+        return sum(int(value) for value in re.findall(rf'^{name}\{{.*"{label}".*\}} (\d+)', text, re.MULTILINE))
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from tests.docs.pages import ALL, ROOT, Page
 PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".data", ".venv"}  # those come and go
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*")
-COMMAND = re.compile(r"manage\.py ([a-z_]+(?:-[a-z]+)*)(.*)")
+# Runbooks say `manage` for `manage.py` in a pod.
+COMMAND = re.compile(r"(?:manage\.py|^manage) ([a-z_]+(?:-[a-z]+)*)(.*)")
 
 
 @functools.cache
