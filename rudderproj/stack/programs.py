@@ -6,6 +6,8 @@ from pathlib import Path
 from .environment import Settings
 from .supervise import Program
 
+FLOWER_KEEPS = "--max-tasks=1000"  # in memory: left alone it grows to 100,000 tasks, hundreds of MiB
+
 
 def application(chosen: Settings, data_root: Path) -> list[Program]:
     """Web and workers stop first, then beat and Flower; services (other groups) last."""
@@ -16,7 +18,7 @@ def application(chosen: Settings, data_root: Path) -> list[Program]:
     schedule = str(data_root / "run" / "beat-schedule")
     return [
         Program("beat", (*guard, "beat", "--", *celery, "beat", "-s", schedule), "background", 30, 10),
-        Program("flower", (*celery, "flower"), "background", 30, 10),
+        Program("flower", (*celery, "flower", FLOWER_KEEPS), "background", 30, 10),
         Program("web", (*guard, "web", "--", sys.executable, "-m", "rudderproj.server"), "work", 40, 30),
         Program(
             "forward",
