@@ -14,22 +14,25 @@ _NEAR_MIDNIGHT = "extract(epoch FROM {now})::bigint % 86400 NOT BETWEEN 60 AND 8
 
 _NEW = Rows(source_id="int", message_id="text", lane="smallint", user_key="text", position="int", payload="text")
 
+# Whoever reads looks at the days from its cursor's on, so a day must never be smaller than that of an event before it:
+# once the clock was ahead by days, the last day it told stays today's until the clock has come there.
 # The look at yesterday is a scalar subquery on purpose: a join would be free to scan the whole partition.
 # Sorted, because unsorted groups of retried ids deadlock; the order of events is the column `position`.
 _TEMPLATE = f"""
 WITH new {_NEW.columns} AS (SELECT * FROM {_NEW.sql}),
+today AS (SELECT {{today}} AS day),
 guarded AS (
     INSERT INTO ingest_midnight_key (source_id, message_id, created_at)
     SELECT source_id, message_id, {{now}} FROM new WHERE {_NEAR_MIDNIGHT} ORDER BY 1, 2
     ON CONFLICT DO NOTHING RETURNING source_id, message_id
 )
 INSERT INTO ingest_event (day, source_id, message_id, lane, user_key, xid, position, received_at, payload)
-SELECT ({{now}} AT TIME ZONE 'UTC')::date, source_id, message_id, lane, user_key,
+SELECT today.day, source_id, message_id, lane, user_key,
     pg_current_xact_id()::text::bigint, position, {{now}}, payload
-FROM new
+FROM new, today
 WHERE (
     SELECT 1 FROM ingest_event e
-    WHERE e.day = ({{now}} AT TIME ZONE 'UTC')::date - 1
+    WHERE e.day = today.day - 1
       AND e.source_id = new.source_id AND e.message_id = new.message_id
 ) IS NULL
 AND (NOT ({_NEAR_MIDNIGHT}) OR (source_id, message_id) IN (SELECT source_id, message_id FROM guarded))
@@ -38,9 +41,11 @@ ON CONFLICT DO NOTHING
 """
 
 
-def insert_statement(now: str) -> Prepared:
-    """The INSERT for a group; `now` is the SQL that says what time it is."""
-    return Prepared(_TEMPLATE.format(now=now))
+def insert_statement(now: str, may_go_back: bool = False) -> Prepared:
+    """The INSERT for a group; `now` is the SQL that says what time it is. Going back is for tests."""
+    today = f"({now} AT TIME ZONE 'UTC')::date"
+    newest = f"greatest({today}, (SELECT max(day) FROM ingest_event WHERE day > {today}))"
+    return Prepared(_TEMPLATE.format(now=now, today=today if may_go_back else newest))
 
 
 _INSERT = insert_statement("now()")

@@ -36,7 +36,7 @@ def store(raw: Connection, world: World) -> Store:
             cursor.execute(f"UPDATE ingest_tally SET {then}", [days])
             cursor.execute(f"UPDATE destinations_lane SET {then}", [days])
         new = NewEvent(to.pk, message_id, lane_of(user_key), user_key, orjson.dumps(event).decode())
-        insert_events(raw, [new], insert_statement(f"(now() - interval '{days} days')"))
+        insert_events(raw, [new], insert_statement(f"(now() - interval '{days} days')", may_go_back=True))
         return message_id
 
     return into

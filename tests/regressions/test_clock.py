@@ -1,5 +1,6 @@
 """Clocks that are wrong: retries keep to the database's, and one that is put back stops nothing."""
 
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,9 @@ from redis import Redis
 from destinations import limits as clocks
 from destinations.retry import RetryPolicy
 from destinations.sweep import sweep
-from tests.forwarding.workers import eventually, forwarding, limits
+from ingest.statements import insert_events, insert_statement
+from rudderproj import db
+from tests.forwarding.workers import eventually, forwarding, limits, run_once
 from tests.forwarding.world import World
 
 SLOW = RetryPolicy(window_seconds=3600, attempts=3, base_seconds=3600, max_seconds=3600)
@@ -43,3 +46,15 @@ def test_a_clock_that_was_put_back_does_not_stop_the_sweep(world: World, broker:
     with connection.cursor() as cursor:
         cursor.execute("SELECT ran_at <= now() FROM destinations_sweep")
         assert cursor.fetchall() == [(True,)]
+
+
+def test_what_is_stored_after_the_clock_was_ahead_by_days_is_sent(world: World) -> None:
+    """Links look at the days from their cursor's on: an event with an earlier one would be seen by nobody."""
+    world.append("u", "before")
+    run_once(world.destination)
+    with closing(db.connect("ahead", 10)) as raw:
+        insert_events(raw, [world.event("u", "ahead")], insert_statement("(now() + interval '2 days')"))
+    run_once(world.destination)
+    world.append("u", "after")
+    run_once(world.destination)
+    assert world.sink.ids() == ["before", "ahead", "after"]

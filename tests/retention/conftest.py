@@ -62,7 +62,7 @@ def write_ago(raw: Connection) -> WriteAgo:
             NewEvent(source.pk, f"{user}@{days}#{number}.{place}", lane_of(user), user, f'{{"anonymousId":"{user}"}}')
             for place, user in enumerate(users)
         ]
-        insert_events(raw, events, insert_statement(f"(now() - interval '{days} days')"))
+        insert_events(raw, events, insert_statement(f"(now() - interval '{days} days')", may_go_back=True))
 
     return into
 

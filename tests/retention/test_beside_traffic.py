@@ -73,7 +73,7 @@ def test_days_go_while_their_last_events_are_forwarded_and_new_ones_come(world: 
         for number in range(20):
             users = [f"u{user}" for user in range(10)]
             events = [world.event(user, f"{user}-{age}-{number}") for user in users]
-            insert_events(raw, events, insert_statement(f"(now() - interval '{age} days')"))
+            insert_events(raw, events, insert_statement(f"(now() - interval '{age} days')", may_go_back=True))
             for user, event in zip(users, events, strict=True):
                 world.accepted[user].append(event.message_id)
     accepted = 600
