@@ -151,10 +151,22 @@ class Writer:
                     raise
         else:
             raise LogUnavailable("deadlock")
-        if rejections:
+        self._keep(raw, rejections)
+        return stored
+
+    def _keep(self, raw: Connection, rejections: Sequence[Rejection]) -> None:
+        """Keep what was refused. What cannot be kept is no reason to refuse anything else."""
+        if not rejections:
+            return
+        try:
             insert_rejections(raw, rejections)
             _rejected(len(rejections))
-        return stored
+        except (psycopg2.IntegrityError, *REFUSED) as error:  # its source was deleted a moment ago, for example
+            if len(rejections) == 1:
+                log.warning("rejection.not_kept", source_id=rejections[0].source_id, error=str(error).strip())
+                return
+            for rejection in rejections:
+                self._keep(raw, [rejection])
 
     def _store_one_by_one(self, request: _Request, error: psycopg2.Error) -> int:
         """The database refuses a row that validation let through: keep the good ones, reject the bad."""
@@ -166,9 +178,7 @@ class Writer:
             except REFUSED as refused:
                 reason = f"refused by the database: {refused.diag.message_primary}"
                 rejections.append(Rejection(event.source_id, event.message_id[:200], reason, event.payload))
-        if rejections:
-            insert_rejections(self._connection(), rejections)
-            _rejected(len(rejections))
+        self._keep(self._connection(), rejections)
         return stored
 
     def _fail(self, group: list[_Request], error: Exception) -> None:

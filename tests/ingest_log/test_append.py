@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from structlog.testing import capture_logs
 
 from ingest import log
 from ingest.hashing import lane_of
@@ -132,3 +133,12 @@ def without_partitions(committed: None) -> Iterator[None]:
 @pytest.mark.usefixtures("without_partitions")
 def test_a_missing_partition_is_made_on_demand(source: Source) -> None:
     assert log.append([event(source, "a")]) == 1
+
+
+def test_a_rejection_that_cannot_be_kept_costs_nothing_else(source: Source) -> None:
+    """Its source was deleted a moment ago: the events and rejections that share its commit are stored."""
+    kept, lost = Rejection(source.pk, "kept", "no id", "{}"), Rejection(source.pk + 1, "lost", "no id", "{}")
+    with capture_logs() as logs:
+        assert log.append([event(source, "a")], [lost, kept]) == 1
+    assert list(RejectedEvent.objects.values_list("message_id", flat=True)) == ["kept"]
+    assert [line["event"] for line in logs] == ["rejection.not_kept"]
