@@ -96,7 +96,8 @@ class Forwarder:
             if progressed is None:
                 return False  # the mark stays until it fades: rings for a stopped destination would cost a link each
             await asyncio.to_thread(doorbell.mark_idle, destination_id)
-            # Looked at after the mark: whatever is stored from now on rings by itself.
+            # Looked at after the mark: whatever is stored from now on rings by itself. For what came just before, to a
+            # link that had found nothing, the sweep rings: if it looked too, such links would chase each other.
             return progressed and await self._database.run(reader.has_work, destination_id, unsettled=False)
         except (LeaseLost, psycopg2.Error) as error:
             log.warning("link.dropped", destination_id=destination_id, error=str(error).strip() or type(error).__name__)

@@ -35,6 +35,7 @@ CHECKPOINT_SECONDS = 0.05  # times outlook.crowd
 CHECKPOINT_EVENTS = 200  # while one is written, so many more are sent at most
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination, times outlook.crowd
 TAKES = 3  # after which a link that is alone takes the lanes without work, too
+SPARE_LANES = 2 * LANES  # if they are no more: each is written with every checkpoint
 TELLERS = 2  # calls of the doorbell under way at once
 HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
@@ -146,7 +147,7 @@ class Link:
         taken = await self._lease.take(self._room())
         await self._adopt(taken)
         self._takes += bool(taken)
-        if taken and self._takes >= TAKES and self._control.claims == 1:
+        if taken and self._takes >= TAKES and self._control.claims == 1 and self._room() <= SPARE_LANES:
             await self._adopt(await self._lease.take(self._room(), Which.SPARE))
         return bool(taken)
 
@@ -171,8 +172,7 @@ class Link:
             await self._look_around()
         live = await self._read()
         found = await self._read_replays() or live
-        if not live and not self._replays.live_events and (not found or clock() >= self._take_at):
-            self._take_at = clock() + POLL_MOST_SECONDS  # beside a replay; with nothing to do, at every look
+        if not live and self._may_take(found):
             found = await self._take_more() or found
         await self._checkpoint_if_due()
         sending = self._courier.busy_users
@@ -183,6 +183,14 @@ class Link:
             is_due = sending or self._has_unwritten() or self._replays.pace.waits
             await self.outlook.look_out(sending, CHECKPOINT_SECONDS * self.outlook.crowd if is_due else None)
         return found or sending > 0 or self._replays.pace.waits
+
+    def _may_take(self, found: bool) -> bool:
+        """Whether to look for lanes with work: always with nothing to do, now and then beside a replay or a hang."""
+        live = self._replays.live_events
+        if ((found or live) and clock() < self._take_at) or (live and not self._courier.hangs(HANG_SECONDS)):
+            return False
+        self._take_at = clock() + (CONTROL_SECONDS if live else POLL_MOST_SECONDS)
+        return True
 
     async def _keep_lease(self) -> None:
         if failure := self._courier.failure:

@@ -7,6 +7,7 @@ is lost without a trace while nobody listens, so links look by themselves too, o
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -22,6 +23,8 @@ Waker: TypeAlias = Callable[[Lanes | None], None]
 
 WAIT_SECONDS = 1.0
 AGAIN_SECONDS = 1.0  # after the broker was away
+PING_SECONDS = 2.0
+DEAF_SECONDS = 6.0  # a broker that vanished says nothing, not even that it is gone
 
 
 class News:
@@ -68,10 +71,18 @@ class News:
             subscription = connection.channel().client.pubsub()  # type: ignore[attr-defined]  # kombu's of Redis
             with contextlib.closing(subscription):
                 subscription.subscribe(NEWS)
+                heard_at = pinged_at = time.monotonic()
                 while not self._over.is_set():
                     message = subscription.get_message(timeout=WAIT_SECONDS)
+                    now = time.monotonic()
                     if message is not None:
+                        heard_at = now
                         self._hear(message)
+                    elif now > heard_at + DEAF_SECONDS:
+                        raise TimeoutError(f"the broker did not answer for {DEAF_SECONDS:.0f} s")
+                    elif now > max(heard_at, pinged_at) + PING_SECONDS:
+                        pinged_at = now
+                        subscription.ping()
 
     def _hear(self, message: dict[str, Any]) -> None:
         """One message of the subscription; its confirmation too, before which something may have been missed."""

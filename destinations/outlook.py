@@ -31,7 +31,7 @@ class Outlook:
         self._is_told = is_told
         self._wake = asyncio.Event()
         self._news_at = clock()
-        self._is_owed = False  # news came, and nothing was found since
+        self._is_owed = True  # news came, the ring that began it to start with, and nothing was found since
         self._idle_since: float | None = None
         self.found_work = False  # at any time so far
 

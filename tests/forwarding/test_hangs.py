@@ -2,6 +2,8 @@
 
 import time
 
+from django.db import connection
+
 from destinations.oracle.script import HANG
 from ingest.hashing import lane_of
 from tests.forwarding.workers import eventually, forwarding, limits
@@ -62,3 +64,19 @@ def test_a_destination_that_hangs_for_all_opens_its_breaker(world: World) -> Non
         assert eventually(world.is_settled)
 
     assert (world.report().lost, world.report().out_of_order) == ([], [])
+
+
+def test_lanes_nobody_works_on_do_not_wait_for_a_request_that_hangs_beside_another_claim(world: World) -> None:
+    world.append("slow", "s0", answers=["hang", 200])
+    with connection.cursor() as cursor:  # of a machine that is gone
+        cursor.execute(
+            "INSERT INTO destinations_claim (destination_id, slot, owner, expires_at)"
+            " VALUES (%s, -1, 'elsewhere', clock_timestamp() + interval '1 minute')",
+            [world.destination.pk],
+        )
+    with forwarding([world.destination], chosen=limits(timeout_seconds=20.0, budget_seconds=5.0)):
+        assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 1)
+        others = set(world.append_apart(["other1", "other2"], ["slow"]))
+        assert world.sink.wait_for(lambda sink: others <= set(sink.ids()))
+        assert len(world.sink.of("s0")) == 1, "the others waited until the hanging request was given up"
+        world.sink.refuse_connections()

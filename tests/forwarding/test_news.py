@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,9 +13,11 @@ from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from redis import Redis
 
-from destinations import doorbell, due, lanes, outlook, reader, stopping
+from destinations import doorbell, due, lanes, link, outlook, reader, stopping
+from destinations import news as hearing
 from destinations.forward import Forwarder
 from destinations.news import News
+from destinations.sweep import sweep
 from ingest.hashing import lane_of
 from rudderproj.celery import FORWARD_QUEUE
 from tests.forwarding.workers import eventually, forwarding, limits
@@ -200,3 +203,62 @@ def test_a_link_that_is_alone_takes_up_idle_lanes_rather_than_look_for_each(
 def nodes(plan: dict) -> list[dict]:  # type: ignore[type-arg]
     """A plan's nodes, itself first."""
     return [plan, *(node for part in plan.get("Plans", ()) for node in nodes(part))]
+
+
+def test_a_link_takes_up_no_idle_lanes_where_they_are_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "SPARE_LANES", 8)
+    asked: list[lanes.Which] = []
+    take = lanes.take
+
+    def noted(*args: Any) -> list[lanes.ClaimedLane]:
+        asked.append(args[4])
+        return take(*args)
+
+    monkeypatch.setattr(lanes, "take", noted)
+    with forwarding([world.destination], chosen=limits(budget_seconds=60.0)):
+        for number in range(8):
+            world.append(f"u{number}", f"m{number}")
+            assert world.sink.wait_for(lambda sink, count=number + 1: len(sink.arrivals) == count)  # type: ignore[misc]
+    assert asked.count(lanes.Which.LIVE) > link.TAKES
+    assert lanes.Which.SPARE not in asked
+
+
+def test_a_broker_that_says_nothing_any_more_is_not_relied_upon(monkeypatch: pytest.MonkeyPatch, broker: Redis) -> None:
+    for name, seconds in (("WAIT_SECONDS", 0.1), ("PING_SECONDS", 0.2), ("DEAF_SECONDS", 1.0), ("AGAIN_SECONDS", 0.1)):
+        monkeypatch.setattr(hearing, name, seconds)
+    loop = asyncio.new_event_loop()
+    heard = News(loop)
+    try:
+        assert eventually(lambda: heard.is_heard)
+        for _ in range(15):  # quiet, but there
+            time.sleep(0.1)
+            assert heard.is_heard
+        broker.client_pause(2500, all=True)
+        assert eventually(lambda: not heard.is_heard)
+        assert eventually(lambda: heard.is_heard)
+    finally:
+        heard.close()
+        loop.close()
+
+
+def test_whatever_ringing_raises_the_next_ring_is_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[set[int]] = []
+
+    def ring(destination_ids: set[int], _: object = None) -> int:
+        rung.append(destination_ids)
+        raise AttributeError("of a library")
+
+    monkeypatch.setattr(doorbell, "ring", ring)
+    bell = doorbell.Bell()
+    for count in (1, 2):
+        bell.press({world.source.pk: {1}})
+        assert eventually(lambda count=count: len(rung) == count)  # type: ignore[misc]
+    assert rung == [{world.destination.pk}] * 2
+
+
+def test_a_sweep_says_that_it_was_made_until_the_broker_forgets(world: World, broker: Redis) -> None:
+    assert not doorbell.is_swept()
+    sweep()
+    assert doorbell.is_swept()
+    broker.flushdb()
+    assert not doorbell.is_swept()

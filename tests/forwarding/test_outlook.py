@@ -87,7 +87,9 @@ def test_a_link_that_is_told_looks_often_until_it_finds_what_it_was_told_of(
 
 
 def test_something_else_that_is_due_is_not_forgotten(now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pauses(an_outlook(is_told=True), now, monkeypatch, sending=8, within_seconds=0.05) == [50] * 12
+    one = an_outlook(is_told=True)
+    one.note_found()
+    assert pauses(one, now, monkeypatch, sending=8, within_seconds=0.05) == [50] * 12
 
 
 @pytest.mark.parametrize(("sending", "is_told"), [(0, False), (9, True)])
@@ -110,3 +112,12 @@ def test_news_that_came_before_the_pause_end_it_at_once() -> None:
             await asyncio.wait_for(one.pause(600), 0.05)
 
     asyncio.run(scenario())
+
+
+def test_a_link_that_was_rung_looks_often_until_it_finds_what_it_was_rung_for(
+    now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = an_outlook(is_told=True)
+    assert pauses(one, now, monkeypatch)[:4] == [10, 20, 40, 80]
+    one.note_found()
+    assert pauses(one, now, monkeypatch) == [300] * 12
