@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg2
 
+from drills import felt
 from drills.drill import Drill
 from drills.load import Plan
 from drills.scene import REST_SECONDS, Scene
@@ -20,6 +21,7 @@ from drills.stack import OTHER_CLIENTS, NotSo, eventually
 from rudderproj.stack import processes
 
 STOP_SECONDS = 60.0
+BEFORE_SECONDS = 1.0  # an event that is acknowledged so late after BEGIN was stored after it
 FELT = 20  # requests that are refused while nobody gets a connection
 _INSERTS = f"{OTHER_CLIENTS} AND application_name = 'rudderproj event log'"
 _WAITING_INSERT = f"SELECT pid {_INSERTS} AND wait_event_type = 'Lock'"
@@ -58,9 +60,29 @@ def hold_horizon(scene: Scene) -> None:
     raw = scene.stack.connect()
     with contextlib.closing(raw), raw.cursor() as cursor:
         cursor.execute("BEGIN; SELECT pg_current_xact_id()")
+        began = scene.now()
         scene.pause(scene.left - 2 * REST_SECONDS)
+        ended = scene.now()
         cursor.execute("COMMIT")
     scene.recovering()
+    _judge_held(scene, began + BEFORE_SECONDS, ended)
+    _judge_refused(scene)
+
+
+def _judge_held(scene: Scene, began: float, ended: float) -> None:
+    """What was accepted in that time has waited for its end, all of it."""
+    ledger = scene.load.ledger()
+    waiting = felt.accepted_between(ledger, began, ended)
+    scene.note(f"{waiting} waited {ended - began:.0f} s")
+    if not waiting:
+        scene.complain("nothing was accepted while the horizon was held: that proves nothing")
+    if ahead := felt.gone_ahead(ledger, began, ended):
+        scene.complain(f"{ahead} of {waiting} did not wait for the transaction that was open")
+
+
+def _judge_refused(scene: Scene) -> None:
+    if scene.load.ledger().refused:
+        scene.complain("ingest did not go on all the time")
 
 
 def read_for_long(scene: Scene) -> None:
@@ -75,8 +97,7 @@ def read_for_long(scene: Scene) -> None:
     scene.note(f"{len(dumps)} dumps")
     if not dumps or any(dumps):
         scene.complain(f"pg_dump ended with {sorted(set(dumps))}")
-    if scene.load.ledger().refused:
-        scene.complain("ingest did not go on all the time")
+    _judge_refused(scene)
 
 
 def _has_kept_up(scene: Scene) -> bool:
