@@ -13,6 +13,7 @@ from pathlib import Path
 
 from redis import Redis
 
+from drills import felt
 from drills.carrier import carrying
 from drills.doorbells import Doorbells
 from drills.drill import Drill
@@ -23,26 +24,31 @@ from drills.stack import Stack
 from rudderproj.stack import processes
 
 
-def _flush(client: Redis) -> bool:
-    return bool(client.flushall())
+def _flush(client: Redis) -> dict[str, int]:
+    """How many keys it has emptied: counted and removed at once."""
+    with client.pipeline() as both:
+        both.dbsize()
+        both.flushall()
+        return {"keys": int(both.execute()[0])}
 
 
-def _kill_clients(client: Redis) -> int:
-    return int(client.client_kill_filter(_type="normal", skipme=True))
+def _kill_clients(client: Redis) -> dict[str, int]:
+    """How many it has cut off, of those that ask and those that listen: one kind does not include the other."""
+    return {f"{kind} clients": int(client.client_kill_filter(_type=kind, skipme=True)) for kind in ("normal", "pubsub")}
 
 
-def _again_and_again(blow: Callable[[Redis], int]) -> Callable[[Scene], None]:
-    """`blow` says how much it has hit."""
+def _again_and_again(blow: Callable[[Redis], dict[str, int]]) -> Callable[[Scene], None]:
+    """`blow` says how many of what it has hit; of each there must have been some."""
 
     def fault(scene: Scene) -> None:
         client = scene.stack.broker()
-        hits = 0
+        hits: dict[str, int] = {}
         for _ in scene.beats(every=2.0):
-            hits += blow(client)
+            hits = {what: hits.get(what, 0) + count for what, count in blow(client).items()}
             scene.recovering()
-        scene.note(f"{hits} hits")
-        if not hits:
-            scene.complain("nothing was hit")
+        scene.note(", ".join(f"{count} {what}" for what, count in hits.items()))
+        for line in felt.missed(hits, dict.fromkeys(hits, 1)):
+            scene.complain(line)
 
     return fault
 
