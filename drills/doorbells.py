@@ -1,55 +1,84 @@
 """Doorbells on their way to the broker: lost, repeated, held back and sent in another order. Pure but for its chance.
 
-Works on the bytes of Redis' protocol: a push onto the forward queue is replaced by commands with the same kind of
-answer, so that both ends keep in step. Must never change anything else that passes.
+Both kinds: rings, which are pushed onto the forward queue, and news, which are published to links that run. Works on
+the bytes of Redis' protocol: each is replaced by a command with the same kind of answer, a number, so that both ends
+keep in step. Must never change anything else that passes.
 """
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
-QUEUE = b"forward"
+QUEUE, CHANNEL = b"forward", b"rudderproj:news"
+RINGS, NEWS = "rings", "news"
+MEDDLED = ("dropped", "repeated", "held")
+FATES = ("passed", *MEDDLED)
 HELD_MOST = 20
+_KINDS = {(b"LPUSH", QUEUE): RINGS, (b"PUBLISH", CHANNEL): NEWS}
+_ASK = [b"LLEN", QUEUE]
+# PUBLISH takes one message: several have to go as one command, for one answer.
+_PUBLISH_ALL = b"for _, m in ipairs(ARGV) do redis.call('PUBLISH', KEYS[1], m) end return #ARGV"
 
 
 @dataclass
 class Doorbells:
-    """What happens to a push, in shares of all; the rest arrives as it was sent. `counts`: how often it happened."""
+    """What happens to a doorbell, in shares of all; the rest arrives as it was sent. `counts`: how often, by kind."""
 
     chance: random.Random
     drop: float = 0.0
     repeat: float = 0.0
     hold: float = 0.0
-    counts: dict[str, int] = field(default_factory=lambda: {"passed": 0, "dropped": 0, "repeated": 0, "held": 0})
-    _held: list[bytes] = field(default_factory=list)
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: {RINGS: Counter(), NEWS: Counter()})
+    _held: dict[str, list[bytes]] = field(default_factory=lambda: {RINGS: [], NEWS: []})
 
     def way(self) -> "Way":
         """The way of one connection."""
         return Way(self)
 
-    def pushed(self, command: list[bytes]) -> list[bytes]:
-        """What goes to the broker in place of this push; its answer is a number too."""
-        _, queue, *messages = command
-        fate = self.chance.random()
-        if fate < self.drop:
-            self.counts["dropped"] += 1
-            return [b"LLEN", queue]
-        if fate < self.drop + self.hold and len(self._held) < HELD_MOST:
-            self.counts["held"] += 1
-            self._held += messages
-            return [b"LLEN", queue]
-        if fate < self.drop + self.hold + self.repeat:
-            self.counts["repeated"] += 1
-            messages = messages * 2
-        self.counts["passed"] += 1
-        return [b"LPUSH", queue, *self._with_held(messages)]
+    def meddled(self, command: list[bytes]) -> list[bytes] | None:
+        """What goes to the broker in place of this command; None for one that is no doorbell."""
+        kind = _KINDS.get((command[0].upper(), command[1])) if len(command) > 2 else None
+        if kind is None:
+            return None
+        messages = self._left(kind, command[2:])
+        return _sent(kind, messages) if messages else _ASK
 
-    def _with_held(self, messages: list[bytes]) -> list[bytes]:
-        """Some of those that were held back go along, in any order."""
-        self.chance.shuffle(self._held)
-        late, self._held = self._held[::2], self._held[1::2]
-        found = messages + late
+    def _left(self, kind: str, messages: list[bytes]) -> list[bytes]:
+        """What is to arrive now, in any order."""
+        fate, counts = self._fate(kind), self.counts[kind]
+        counts[fate] += 1
+        if fate == "dropped":
+            return []
+        if fate == "held":
+            self._held[kind] += messages
+            return []
+        return self._with_held(kind, messages * 2 if fate == "repeated" else messages)
+
+    def _fate(self, kind: str) -> str:
+        drawn = self.chance.random()
+        if drawn < self.drop:
+            return "dropped"
+        if drawn < self.drop + self.hold and len(self._held[kind]) < HELD_MOST:
+            return "held"
+        return "repeated" if drawn < self.drop + self.hold + self.repeat else "passed"
+
+    def _with_held(self, kind: str, messages: list[bytes]) -> list[bytes]:
+        """Some of those that were held back go along."""
+        held = self._held[kind]
+        self.chance.shuffle(held)
+        self._held[kind] = held[1::2]
+        found = messages + held[::2]
         self.chance.shuffle(found)
         return found
+
+
+def _sent(kind: str, messages: list[bytes]) -> list[bytes]:
+    """The one command that sends them all."""
+    if kind == RINGS:
+        return [b"LPUSH", QUEUE, *messages]
+    if len(messages) == 1:
+        return [b"PUBLISH", CHANNEL, *messages]
+    return [b"EVAL", _PUBLISH_ALL, b"1", CHANNEL, *messages]
 
 
 class Way:
@@ -65,8 +94,8 @@ class Way:
         while (found := _command(self._data)) is not None:
             command, length = found
             raw, self._data = self._data[:length], self._data[length:]
-            is_push = len(command) > 2 and command[0].upper() == b"LPUSH" and command[1] == QUEUE
-            out += encoded(self._doorbells.pushed(command)) if is_push else raw
+            other = self._doorbells.meddled(command)
+            out += raw if other is None else encoded(other)
         return out
 
 

@@ -15,13 +15,15 @@ from redis import Redis
 
 from drills import felt
 from drills.carrier import carrying
-from drills.doorbells import Doorbells
+from drills.doorbells import FATES, MEDDLED, NEWS, RINGS, Doorbells
 from drills.drill import Drill
 from drills.load import Plan
 from drills.relay import relaying
 from drills.scene import REST_SECONDS, Scene
 from drills.stack import Stack
 from rudderproj.stack import processes
+
+LEAST = {RINGS: 3, NEWS: 20}  # of each fate; a destination that is busy is rung seldom, and its links hear news
 
 
 def _flush(client: Redis) -> dict[str, int]:
@@ -99,7 +101,7 @@ def behind_relay(folder: Path) -> Iterator[Stack]:
 
 
 def lossy(scene: Scene) -> None:
-    """A third of the rings is lost, a third comes twice, some come late, and their order is any."""
+    """A third of rings and news is lost, a third comes twice, some come late, and their order is any."""
     doorbells = scene.staged(LossyStack).doorbells
     doorbells.chance = scene.chance
     doorbells.drop, doorbells.repeat, doorbells.hold = 0.3, 0.3, 0.2
@@ -108,9 +110,11 @@ def lossy(scene: Scene) -> None:
         scene.pause(scene.left)
     finally:
         doorbells.drop = doorbells.repeat = doorbells.hold = 0.0
-    for fate in ("dropped", "repeated", "held"):
-        if not doorbells.counts[fate]:
-            scene.complain(f"no ring was {fate}")
+    for kind, least in LEAST.items():
+        counts = doorbells.counts[kind]
+        scene.note(f"{kind}: " + ", ".join(f"{counts[fate]} {fate}" for fate in FATES))
+        for line in felt.missed(counts, dict.fromkeys(MEDDLED, least)):
+            scene.complain(f"of {kind} {line}")
 
 
 DRILLS: Sequence[Drill] = (
@@ -119,5 +123,5 @@ DRILLS: Sequence[Drill] = (
     Drill("broker-away", "no broker for a minute", away, 18, plan=Plan(seconds=75)),
     Drill("broker-hangs", "a broker that answers nothing for half a minute", hang, plan=Plan(seconds=45)),
     Drill("broker-restart", "SIGKILL of the broker", restart),
-    Drill("broker-lossy", "rings lost, repeated, late and in any order", lossy, stage=behind_relay),
+    Drill("broker-lossy", "rings and news lost, repeated, late, in any order", lossy, stage=behind_relay),
 )
