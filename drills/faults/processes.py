@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import psutil
 
+from drills import felt
 from drills.drill import WORKER_KILLED, Drill
 from drills.load import Plan
 from drills.scene import Scene
 from drills.stack import ROLES, eventually
 
 LEASE_SECONDS = 16.0  # a claim with the default timeout, not renewed
+ANSWERED_SECONDS = 1.0  # until what it had sent is at its slow destination, answered, and noted
 AWAKE_SECONDS = 4.0  # of load for one that wakes up late, to do what it must not
 OWED = 40  # events, for a process to have some in its hands
 SLOW = Plan(users=20, rate=50, sink_latency_ms=500, patience=150)  # more than that destination takes
@@ -91,14 +93,21 @@ def freeze(scene: Scene) -> None:
     _wait_for_backlog(scene)
     frozen = eventually(lambda: _holders_here(scene), "a process that holds lanes")[0]
     frozen.suspend()
+    began = scene.now() + ANSWERED_SECONDS
     try:
         scene.struck()
-        scene.pause(LEASE_SECONDS)
+        scene.pause(LEASE_SECONDS / 2)
+        waiting = felt.held_up(scene.load.ledger(), began, scene.now())
+        scene.pause(LEASE_SECONDS / 2)
         eventually(lambda: frozen.pid not in scene.stack.claims().values(), "others having its lanes")
         scene.pause(AWAKE_SECONDS / 2)  # they send what it holds
+        eventually(lambda: waiting <= felt.served_since(scene.load.ledger(), began), "others sending to them")
+        scene.note(f"others sent to {len(waiting)} users while it slept")
     finally:
         frozen.resume()
     scene.recovering()
+    if not waiting:
+        scene.complain("nobody waited for the process that stood still: that proves nothing")
     if scene.left < AWAKE_SECONDS:
         scene.complain("the load was over before it woke up: that proves nothing")
     scene.pause(AWAKE_SECONDS)
