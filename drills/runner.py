@@ -128,15 +128,18 @@ def absences(stack: Stack) -> list[str]:
         try:
             eventually(partial(_are_back, one), "all processes being back")
             eventually(one.is_ready, "being ready")
+            eventually(one.has_broker, "the broker answering")
+            eventually(one.has_database, "the database answering")
         except NotSo as error:
             found.append(str(error))
     return found
 
 
 def _are_back(stack: Stack) -> bool:
-    """Whether the process of every role has lived for a while below its guard."""
+    """Whether every process has lived for a while, those of roles below their guard."""
     try:
-        return all(time.time() - stack.main(role).create_time() > ALIVE_SECONDS for role in ROLES)
+        found = [*map(stack.main, ROLES), *(psutil.Process(stack.pid(name)) for name in stack.others)]
+        return all(time.time() - process.create_time() > ALIVE_SECONDS for process in found)
     except psutil.NoSuchProcess:
         return False
 

@@ -19,11 +19,13 @@ from typing import Any, TypeVar
 import psutil
 import psycopg2
 from redis import Redis
+from redis.exceptions import RedisError
 
 from rudderproj.stack import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 ROLES = ("web", "forward", "alerts", "beat")
+SERVICES = {processes.POSTGRES: "DATABASE_URL", "valkey": "CELERY_BROKER_URL"}  # unless the environment names another
 PATIENCE_SECONDS = 120.0  # a machine may be busy with other things
 START_SECONDS = 300.0
 STOP_SECONDS = 200.0
@@ -123,6 +125,12 @@ class Stack:
     # Who is who
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """What the supervisor keeps besides the roles, and itself; a service only where the stack has its own."""
+        own = (name for name, variable in SERVICES.items() if variable not in self.environ)
+        return (processes.SUPERVISOR, "flower", *own)
+
+    @property
     def _run(self) -> Path:
         return self.folder / "run"
 
@@ -170,6 +178,18 @@ class Stack:
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/ready")
             return connection.getresponse().status == 200
+        return False
+
+    def has_database(self) -> bool:
+        """Whether the database answers a query."""
+        with contextlib.suppress(psycopg2.Error):
+            return self.query("SELECT 1") == [(1,)]
+        return False
+
+    def has_broker(self) -> bool:
+        """Whether the broker answers a PING."""
+        with contextlib.suppress(RedisError), self.broker() as client:
+            return bool(client.ping())
         return False
 
     @staticmethod
@@ -227,7 +247,7 @@ class Stack:
 
     def broker(self) -> Redis:
         """A client of the broker."""
-        return Redis.from_url(self.known["CELERY_BROKER_URL"])
+        return Redis.from_url(self.known["CELERY_BROKER_URL"], socket_timeout=5, socket_connect_timeout=5)
 
 
 def lives(run: Path) -> dict[str, int]:

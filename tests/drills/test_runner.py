@@ -1,7 +1,9 @@
 """One drill after the other: whatever becomes of one, the others have their turn, and the table is whole."""
 
 import contextlib
+import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -10,7 +12,7 @@ import pytest
 from drills import runner
 from drills.drill import Drill
 from drills.judging import Outcome
-from drills.stack import Stack
+from drills.stack import NotSo, Stack, eventually
 
 
 class Ended(Exception):
@@ -73,3 +75,56 @@ def test_a_stage_that_does_not_end_well_is_not_the_next_drills_fault(
     found = ran(monkeypatch, tmp_path, drill("a", stage=ending_badly), drill("b", stage=good))
 
     assert found == {"a": [], "b": []}
+
+
+class Small(Stack):
+    """One whose every process is this test's own, but for one that is gone."""
+
+    gone: str = ""
+
+    def pid(self, name: str) -> int:
+        if name == self.gone:
+            raise NotSo(f"a process {name}: not within 0 s")
+        return os.getpid()
+
+    def main(self, role: str) -> psutil.Process:
+        return psutil.Process(self.pid(role))
+
+    def is_ready(self) -> bool:
+        return True
+
+    def has_broker(self) -> bool:
+        return True
+
+    def has_database(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Small:
+    monkeypatch.setattr(runner, "ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "eventually", partial(eventually, seconds=0.0))
+    return Small(tmp_path, {})
+
+
+@pytest.mark.parametrize("name", ["web", "flower", "valkey", "postgres", "supervisord"])
+def test_a_process_of_any_kind_that_is_not_back_is_missed(small: Small, name: str) -> None:
+    assert runner.absences(small) == []
+    small.gone = name
+
+    assert runner.absences(small) == [f"a process {name}: not within 0 s"]
+
+
+def test_a_process_that_has_only_just_begun_is_not_back(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "ALIVE_SECONDS", 1e9)
+
+    assert runner.absences(small) == ["all processes being back: not within 0 s"]
+
+
+@pytest.mark.parametrize(("asked", "words"), [("has_broker", "the broker"), ("has_database", "the database")])
+def test_a_service_that_lives_and_does_not_answer_is_missed(
+    small: Small, monkeypatch: pytest.MonkeyPatch, asked: str, words: str
+) -> None:
+    monkeypatch.setattr(small, asked, lambda: False)
+
+    assert runner.absences(small) == [f"{words} answering: not within 0 s"]

@@ -1,5 +1,7 @@
 """What a drill reads off the stack that it breaks."""
 
+import json
+import os
 from pathlib import Path
 
 from drills.stack import Stack
@@ -20,3 +22,20 @@ def test_a_stack_is_alone_unless_its_stage_has_more(tmp_path: Path) -> None:
     stack = Stack(tmp_path, {})
 
     assert stack.together == (stack,)
+
+
+def test_services_are_the_stacks_own_unless_the_environment_names_others(tmp_path: Path) -> None:
+    assert Stack(tmp_path, {}).others == ("supervisord", "flower", "postgres", "valkey")
+    assert Stack(tmp_path, {"DATABASE_URL": "postgres://"}).others == ("supervisord", "flower", "valkey")
+    assert Stack(tmp_path, {"CELERY_BROKER_URL": "redis://"}).others == ("supervisord", "flower", "postgres")
+
+
+def test_a_service_answers_when_it_is_asked_and_one_that_is_not_there_does_not(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, {})
+    here = {name: os.environ[name] for name in ("DATABASE_URL", "CELERY_BROKER_URL")}
+    (tmp_path / "environment.json").write_text(json.dumps(here))
+    assert (stack.has_database(), stack.has_broker()) == (True, True)
+
+    nowhere = {"DATABASE_URL": "postgres://127.0.0.1:1/none", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
+    (tmp_path / "environment.json").write_text(json.dumps(nowhere))
+    assert (stack.has_database(), stack.has_broker()) == (False, False)
