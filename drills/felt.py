@@ -3,6 +3,7 @@
 Must never say that it was when there was nothing to see it by: who asks complains of that too.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from drills.ledger import Ledger
@@ -42,6 +43,11 @@ def missed(counts: Mapping[str, int], least: Mapping[str, int]) -> list[str]:
     return [
         f"{hit[what]} {what} were hit: at least {few} prove something" for what, few in least.items() if hit[what] < few
     ]
+
+
+def tried_once(tries: Iterable[tuple[float, str]]) -> set[str]:
+    """The events of which there is one try so far."""
+    return {event for event, times in Counter(event for _, event in tries).items() if times == 1}
 
 
 def too_soon(tries: Iterable[tuple[float, str]], seconds: float) -> int:

@@ -8,10 +8,12 @@ again, rightly, and would look like a duplicate.
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from enum import StrEnum
 from typing import Any
@@ -42,6 +44,7 @@ class Front:
         self.upstream = 0
         self.illness = Illness.NONE
         self.met = 0  # requests that met an illness
+        self.tries: list[tuple[float, str]] = []  # when which event came that was, or had been, asked to come later
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,6 +113,7 @@ class Front:
         """Whether the connection goes on."""
         illness = self.illness
         self.met += illness is not Illness.NONE
+        self._note(request, illness)
         if illness is Illness.HANG:
             await asyncio.Event().wait()  # until the connection is ended
         if illness is Illness.RESET:
@@ -132,6 +136,17 @@ class Front:
         finally:
             self._passing -= 1
         return True
+
+    def _note(self, request: bytes, illness: Illness) -> None:
+        if illness is Illness.BUSY or self.tries:
+            event = _event(request)
+            if illness is Illness.BUSY or any(event == known for _, known in self.tries):
+                self.tries.append((time.monotonic(), event))
+
+
+def _event(request: bytes) -> str:
+    """The id of the event that is in it."""
+    return str(json.loads(request.partition(b"\r\n\r\n")[2])["messageId"])
 
 
 Upstream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -8,9 +8,9 @@ from pathlib import Path
 from destinations.oracle.script import HANG
 from destinations.oracle.sink import Sink
 from destinations.verify.numbers import percentiles
-from drills import arrivals
+from drills import arrivals, felt
 from drills.drill import Drill
-from drills.front import Front, Illness, standing
+from drills.front import RETRY_AFTER_SECONDS, Front, Illness, standing
 from drills.load import Plan
 from drills.scene import REST_SECONDS, Scene
 from drills.stack import NotSo, Stack, eventually, free_ports
@@ -54,6 +54,7 @@ def _ill(illness: Illness, rest: float) -> Callable[[Scene], None]:
     def fault(scene: Scene) -> None:
         front = scene.staged(FrontedStack).front
         front.met = 0
+        front.tries.clear()
         front.fall_ill(illness)
         try:
             scene.pause(scene.left - rest)
@@ -62,8 +63,18 @@ def _ill(illness: Illness, rest: float) -> Callable[[Scene], None]:
         scene.recovering()
         if illness is not Illness.DOWN and not front.met:
             scene.complain("nothing met the illness")
+        if illness is Illness.BUSY:
+            _judge_put_off(scene, front)
 
     return fault
+
+
+def _judge_put_off(scene: Scene, front: Front) -> None:
+    """What was asked to come later came again, and no sooner than it was asked to."""
+    eventually(lambda: not felt.tried_once(front.tries), "a second try of what was asked to come later")
+    scene.note(f"{len(front.tries)} tries of {len({event for _, event in front.tries})} that had to wait")
+    if early := felt.too_soon(front.tries, RETRY_AFTER_SECONDS):
+        scene.complain(f"{early} did not wait for as long as Retry-After said")
 
 
 def one_of_fifty(scene: Scene) -> None:

@@ -52,3 +52,5 @@ def test_a_try_is_too_soon_by_the_one_before_of_the_same_event() -> None:
     tries = [(10.0, "a"), (10.1, "b"), (11.9, "a"), (12.2, "b"), (13.9, "a"), (15.0, "a")]
 
     assert felt.too_soon(tries, 2.0) == 2
+    assert felt.tried_once(tries[1:]) == set()
+    assert felt.tried_once(tries[:3]) == {"b"}
