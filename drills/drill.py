@@ -28,4 +28,5 @@ class Drill:
     target: Target = ANY_TIME
     plan: Plan = field(default_factory=Plan)
     stage: Callable[[Path], AbstractContextManager[Stack]] = running
+    goes_on: bool = False  # ingest, whatever is broken: most of the load must be accepted
     needs: Callable[[], str] = field(default=lambda: "")  # why this machine cannot do it; empty if it can

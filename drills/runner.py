@@ -15,8 +15,9 @@ import psutil
 from drills import table
 from drills.drill import Drill
 from drills.judging import Marks, Outcome, extended, outcome
-from drills.load import flowing
+from drills.load import Plan, flowing
 from drills.scene import Scene
+from drills.soak.verdict import shortfall
 from drills.stack import ROLES, NotSo, Stack, eventually
 
 BESIDES_SECONDS = 40.0  # what a drill takes beside its load, and its stage at the start
@@ -113,12 +114,18 @@ def _one(drill: Drill, stack: Stack, options: Options, home: Path) -> Outcome:
         drill.fault(scene)
         say(f"{drill.name}: mended, {max(scene.left, 0):.0f} s of load to go")
     marks.complaints += absences(stack)
+    marks.complaints += shortfalls(drill, plan, load.report["accepted"])
     found = outcome(drill.name, drill.target, marks, load.report, load.ledger())
     if found.is_silent:  # the load was over before anything could be accepted
         with flowing(stack, replace(plan, seconds=AFTER_SECONDS), home / "after") as more:
             pass
         found = extended(found, outcome(drill.name, drill.target, marks.last(), more.report, more.ledger()))
     return replace(found, judges_times=options.judges_times)
+
+
+def shortfalls(drill: Drill, plan: Plan, accepted: int) -> list[str]:
+    """Whether so little went in that it was no load, of a drill that does not touch ingest."""
+    return shortfall(accepted, plan.rate * plan.seconds) if drill.goes_on else []
 
 
 def absences(stack: Stack) -> list[str]:

@@ -118,10 +118,10 @@ def lossy(scene: Scene) -> None:
 
 
 DRILLS: Sequence[Drill] = (
-    Drill("broker-flush", "FLUSHALL every two seconds", _again_and_again(_flush)),
-    Drill("broker-clients", "CLIENT KILL of all every two seconds", _again_and_again(_kill_clients)),
-    Drill("broker-away", "no broker for a minute", away, 18, plan=Plan(seconds=75)),
-    Drill("broker-hangs", "a broker that answers nothing for half a minute", hang, plan=Plan(seconds=45)),
-    Drill("broker-restart", "SIGKILL of the broker", restart),
-    Drill("broker-lossy", "rings and news lost, repeated, late, in any order", lossy, stage=behind_relay),
+    Drill("broker-flush", "FLUSHALL every two seconds", _again_and_again(_flush), goes_on=True),
+    Drill("broker-clients", "CLIENT KILL of all every two seconds", _again_and_again(_kill_clients), goes_on=True),
+    Drill("broker-away", "no broker for a minute", away, 18, plan=Plan(seconds=75), goes_on=True),
+    Drill("broker-hangs", "a broker that answers nothing for half a minute", hang, plan=Plan(seconds=45), goes_on=True),
+    Drill("broker-restart", "SIGKILL of the broker", restart, goes_on=True),
+    Drill("broker-lossy", "rings and news lost, repeated, late, in any order", lossy, stage=behind_relay, goes_on=True),
 )

@@ -190,5 +190,12 @@ def _accounts(scene: Scene, key: str) -> None:
 
 
 DRILLS: Sequence[Drill] = (
-    Drill("config", "destinations and connections switched, made, deleted", change, 15, plan=Plan(seconds=45, rate=50)),
+    Drill(
+        "config",
+        "destinations and connections switched, made, deleted",
+        change,
+        15,
+        plan=Plan(seconds=45, rate=50),
+        goes_on=True,
+    ),
 )

@@ -186,8 +186,14 @@ def _take_the_rest(scene: Scene, taken: contextlib.ExitStack) -> None:
 DRILLS: Sequence[Drill] = (
     Drill("db-restart", "the database stopped or killed", restart, 14, plan=Plan(seconds=60)),
     Drill("db-terminate", "pg_terminate_backend of all, again and again", terminate, 14, plan=Plan(seconds=40)),
-    Drill("db-horizon", "a write transaction that stays open", hold_horizon, 16, plan=Plan(seconds=45)),
-    Drill("db-readers", "a reader and pg_dumps all the time, upkeep beside", read_for_long, plan=Plan(seconds=45)),
+    Drill("db-horizon", "a write transaction that stays open", hold_horizon, 16, plan=Plan(seconds=45), goes_on=True),
+    Drill(
+        "db-readers",
+        "a reader and pg_dumps all the time, upkeep beside",
+        read_for_long,
+        plan=Plan(seconds=45),
+        goes_on=True,
+    ),
     Drill("db-frozen-insert", "SIGSTOP of web in the middle of an insert", freeze_in_insert, plan=Plan(seconds=30)),
     Drill("db-connections", "max_connections reached", use_up, plan=Plan(seconds=40)),
 )

@@ -163,8 +163,9 @@ DRILLS: Sequence[Drill] = (
             _QUICK.get(illness, 0.0),
             plan=Plan(seconds=40, patience=150),
             stage=behind_front,
+            goes_on=True,
         )
         for illness, words in _WORDS.items()
     ),
-    Drill("dest-one-of-fifty", "one of fifty destinations hangs", one_of_fifty, plan=Plan(seconds=60)),
+    Drill("dest-one-of-fifty", "one of fifty destinations hangs", one_of_fifty, plan=Plan(seconds=60), goes_on=True),
 )

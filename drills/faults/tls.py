@@ -65,5 +65,6 @@ DRILLS: Sequence[Drill] = (
         expire,
         plan=Plan(seconds=40, patience=150),
         stage=behind_tls,
+        goes_on=True,
     ),
 )

@@ -12,6 +12,7 @@ import pytest
 from drills import runner
 from drills.drill import Drill
 from drills.judging import Outcome
+from drills.load import Plan
 from drills.stack import NotSo, Stack, eventually
 
 
@@ -75,6 +76,14 @@ def test_a_stage_that_does_not_end_well_is_not_the_next_drills_fault(
     found = ran(monkeypatch, tmp_path, drill("a", stage=ending_badly), drill("b", stage=good))
 
     assert found == {"a": [], "b": []}
+
+
+def test_of_a_drill_that_does_not_touch_ingest_most_of_the_load_must_be_accepted() -> None:
+    plan = Plan(rate=100, seconds=10.0)
+
+    assert runner.shortfalls(drill("a", goes_on=True), plan, 800) == []
+    assert runner.shortfalls(drill("a", goes_on=True), plan, 799) == ["799 accepted of 1000 that were to be sent"]
+    assert runner.shortfalls(drill("a"), plan, 0) == []
 
 
 class Small(Stack):
