@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from drills.blows import Blow, unexplained
+from drills.blows import Blow, Repeat, unexplained
 from drills.ledger import Ledger
 
 
@@ -129,9 +129,9 @@ def is_proof(outcomes: Sequence[Outcome]) -> bool:
     return is_whole and any(found.is_passed for found in outcomes)
 
 
-def _when(moments: Sequence[float], ledger: Ledger) -> str:
+def _when(repeats: Sequence[Repeat], ledger: Ledger) -> str:
     """The first and the last of them, in seconds of the load."""
-    first, last = (moment - (ledger.began or 0.0) for moment in (moments[0], moments[-1]))
+    first, last = (repeat.sent - (ledger.began or 0.0) for repeat in (repeats[0], repeats[-1]))
     return f"sent {first:.1f} to {last:.1f} s from its start"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from destinations.verify.ledger import Kind, Record
 from destinations.verify.traffic import Numbered, numbered
+from drills.blows import Repeat
 
 LATE_SECONDS = 1.0  # an event that is owed for longer is a backlog; a younger one is on its way
 
@@ -19,8 +20,8 @@ class Ledger:
     accepted: dict[Numbered, float] = field(default_factory=dict)
     delivered: dict[Numbered, float] = field(default_factory=dict)
     refused: int = 0
-    repeated: list[float] = field(default_factory=list)  # of each arrival after the event was done: when it was before
-    unheard: list[float] = field(default_factory=list)  # arrivals whose sender had hung up before it was answered
+    repeated: list[Repeat] = field(default_factory=list)  # arrivals after the event was done
+    unheard: list[Repeat] = field(default_factory=list)  # arrivals whose sender had hung up before it was answered
     _last: dict[Numbered, float] = field(default_factory=dict)  # of what was done: when it arrived last
 
     @property
@@ -45,11 +46,11 @@ class Ledger:
     def _arrived(self, record: Record) -> None:
         at = record["mono"]
         if record.get("late"):
-            self.unheard.append(at)
+            self.unheard.append(Repeat(record["message_id"], at))
         if not (event := numbered(self.run, record["message_id"])):
             return
         if event in self._last:
-            self.repeated.append(self._last[event])
+            self.repeated.append(Repeat(event, self._last[event], at))
         if record["final"]:
             self.delivered.setdefault(event, at)
         if event in self.delivered:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from drills.blows import UNCHECKPOINTED, Blow
+from drills.blows import NOTICE_SECONDS, ON_ITS_WAY, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, Blow
 from drills.judging import Marks
 from drills.load import Load
 from drills.stack import Stack
@@ -40,10 +40,30 @@ class Scene:
         """From now on things should go well again."""
         self.marks.recoveries.append(self.now())
 
-    def struck(self, since: float | None = None, until: float | None = None, most: int = UNCHECKPOINTED) -> None:
+    def struck(
+        self,
+        since: float | None = None,
+        until: float | None = None,
+        most: int = UNCHECKPOINTED,
+        after: float = NOTICE_SECONDS,
+    ) -> None:
         """Links forgot what they had not noted, `most` events: just now, or at some time between those moments."""
         now = self.now()
-        self.marks.blows.append(Blow(now if since is None else since, now if until is None else until, most))
+        self.marks.blows.append(Blow(now if since is None else since, now if until is None else until, most, after))
+
+    def killed(self, since: float | None = None) -> None:
+        """Whose links forgot sends nothing any more: it is dead since just now, or at some time since that moment."""
+        self.struck(since, after=ON_THE_WIRE_SECONDS)
+
+    def healed(self, cut: float) -> None:
+        """Before the end of a cut that began then: forgotten was what was sent last, and is what was on its way.
+
+        Nobody's word got through between: what others have sent since may come once more from now on, and no more than
+        was on its way when it was cut.
+        """
+        now = self.now()
+        self.struck(cut, cut)
+        self.marks.blows.append(Blow(cut, now, ON_ITS_WAY, again_from=now))
 
     def may_strike(self, rest: float = REST_SECONDS) -> bool:
         """Whether there is load left to see it recover; the first time, whatever is left."""

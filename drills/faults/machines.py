@@ -121,8 +121,8 @@ def cut(scene: Scene) -> None:
             scene.pause(min(CUT_SECONDS, scene.left - 2 * REST_SECONDS))
             eventually(partial(_is_rid, stack), "an end of the claims of the machine that is cut off")
         finally:
+            scene.healed(began)
             stack.machine.heal()
-        scene.struck(since=began)  # what it had sent last may still be on its way when it is back
         scene.recovering()
         scene.pause(REST_SECONDS)
 

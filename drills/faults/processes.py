@@ -35,7 +35,7 @@ def _kill(role: str) -> Callable[[Scene], None]:
             if not scene.may_strike():
                 return
             if _send(victim, signal.SIGKILL) and role == "forward":
-                scene.struck()
+                scene.killed()
             scene.recovering()
 
     return fault
@@ -48,7 +48,7 @@ def kill_pool(scene: Scene) -> None:
         if not scene.may_strike():
             return
         if _send(scene.chance.choice(pool), signal.SIGKILL):
-            scene.struck()
+            scene.killed()
         scene.recovering()
 
 
@@ -60,7 +60,7 @@ def kill_any(scene: Scene) -> None:
         if not scene.may_strike():
             return
         if victims and _send(scene.chance.choice(victims), signal.SIGKILL) and role in ("forward", "pool"):
-            scene.struck()
+            scene.killed()
         scene.recovering()
 
 
@@ -69,17 +69,19 @@ def kill_all(scene: Scene) -> None:
     lives = scene.stack.lives()
     guards = [psutil.Process(lives[role]) for role in ROLES if role in lives]
     victims = guards + [child for guard in guards for child in guard.children(recursive=True)]
+    began = scene.now()
     for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: nobody may notice another's death, and act
         for process in victims:
             _send(process, number)
-    scene.struck()
+    scene.killed(since=began)
     scene.recovering()
 
 
 def cut_power(scene: Scene) -> None:
     """Everything at once, PostgreSQL, Valkey and the supervisor included; then `make run` again."""
+    began = scene.now()
     scene.stack.cut_power()
-    scene.struck()
+    scene.killed(since=began)
     scene.pause(1.0)
     scene.recovering()
     scene.stack.start()

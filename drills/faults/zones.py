@@ -207,9 +207,11 @@ def lose(of: str, scene: Scene) -> None:
         if leftover:
             end(leftover)
             lost.zone.leave(FLOATING)
+        scene.healed(began)
         lost.zone.heal()
         lost.zone.forget(FLOATING)
-        scene.struck(since=began)  # what it had sent last may still be on its way when it is back
+        if old:  # links of all zones waited for the database, and sent what they could not note
+            scene.struck(since=began)
     if old:
         field.restore(lost)
     eventually(field.is_whole, "all three zones")

@@ -2,7 +2,7 @@
 
 from destinations import link
 from drills import blows
-from drills.blows import NOTICE_SECONDS, UNCHECKPOINTED, UNNOTED_SECONDS, Blow, unexplained
+from drills.blows import NOTICE_SECONDS, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, UNNOTED_SECONDS, Blow, Repeat, unexplained
 from rudderproj import env
 
 
@@ -16,16 +16,66 @@ def test_the_bound_is_what_the_settings_let_links_send_between_checkpoints() -> 
     )
 
 
+def sent(*moments: float) -> list[Repeat]:
+    """Each an event of its own, which came again at some time."""
+    return [Repeat(number, moment) for number, moment in enumerate(moments)]
+
+
+def steady(began: float, ended: float, times: int = 2) -> list[Repeat]:
+    """A hundred events a second, each delivered so many times, a tenth of a second apart."""
+    moments = [began + number / 100 for number in range(int(100 * (ended - began)))]
+    return [Repeat(at, at + n / 10, at + (n + 1) / 10) for at in moments for n in range(times - 1)]
+
+
 def test_what_was_sent_just_before_a_blow_or_while_it_lasted_is_explained_and_nothing_else() -> None:
     early, late = 100 - UNNOTED_SECONDS, 110 + NOTICE_SECONDS
 
-    assert unexplained([early, 100, 105, 110, late], [Blow(100, 110)]) == []
-    assert unexplained([early - 0.1, late + 0.1], [Blow(100, 110)]) == [early - 0.1, late + 0.1]
-    assert unexplained([105], []) == [105]
+    assert unexplained(sent(early, 100, 105, 110, late), [Blow(100, 110)]) == []
+    assert [one.sent for one in unexplained(sent(early - 0.1, late + 0.1), [Blow(100, 110)])] == [
+        early - 0.1,
+        late + 0.1,
+    ]
+    assert unexplained(sent(105), []) == sent(105)
 
 
 def test_a_blow_explains_so_many_and_the_next_one_as_many_again() -> None:
-    sent = [99.0] * (2 * UNCHECKPOINTED + 1)
+    many = sent(*[99.0] * (2 * UNCHECKPOINTED + 1))
 
-    assert unexplained(sent, [Blow(100, 100), Blow(100, 100)]) == [99.0]
-    assert unexplained([1.0] * 3, [Blow(2, 2, most=2)]) == [1.0]
+    assert len(unexplained(many, [Blow(100, 100), Blow(100, 100)])) == 1
+    assert len(unexplained(sent(*[1.0] * 3), [Blow(2, 2, most=2)])) == 1
+
+
+def test_of_the_dead_no_blow_explains_what_was_sent_later() -> None:
+    dead = Blow(100, 100, after=ON_THE_WIRE_SECONDS)
+
+    assert unexplained(sent(99.9, 100.2), [dead]) == []
+    assert len(unexplained(sent(100.3, 101), [dead])) == 2
+
+
+def test_what_came_again_before_a_blow_is_not_its_doing() -> None:
+    early, since = Repeat("a", 99.2, 99.5), Repeat("b", 99.2, 100.5)
+
+    assert unexplained([early, since], [Blow(100, 100)]) == [early]
+    assert unexplained([since], [Blow(90, 110, again_from=110)]) == [since]
+
+
+def test_a_blow_explains_a_single_repeat_of_an_event() -> None:
+    thrice = [Repeat("a", 99.8, 100.2), Repeat("a", 100.2, 100.4)]
+
+    assert unexplained(thrice, [Blow(100, 100)]) == thrice[1:]
+    assert unexplained(thrice, [Blow(100, 100), Blow(100.3, 100.3)]) == []
+
+
+def test_repeated_blows_do_not_explain_that_everything_comes_twice_or_thrice() -> None:
+    kills = [Blow(10 + 1.6 * n, 10 + 1.6 * n, after=ON_THE_WIRE_SECONDS) for n in range(18)]
+    ended = [Blow(10 + 2.5 * n, 10 + 2.5 * n) for n in range(14)]
+
+    for times in (2, 3):
+        assert unexplained(steady(10, 30, times), kills)
+        assert unexplained(steady(10, 30, times), ended)
+
+
+def test_the_blow_whose_time_is_over_first_is_used_first() -> None:
+    repeats = [Repeat("a", 99.5), Repeat("b", 101.5)]
+
+    assert unexplained(repeats, [Blow(100, 101, most=1), Blow(99, 100, most=1)]) == []

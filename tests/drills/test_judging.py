@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drills.blows import Blow
+from drills.blows import Blow, Repeat
 from drills.drill import WORKER_KILLED
 from drills.judging import Marks, Outcome, Target, extended, is_proof, outcome
 from drills.ledger import Ledger
@@ -25,6 +25,10 @@ def delivering() -> Ledger:
     ledger.accepted = {(0, 1): 11.0, (0, 2): 21.0}  # type: ignore[dict-item]
     ledger.delivered = {(0, 1): 12.0, (0, 2): 29.0}  # type: ignore[dict-item]
     return ledger
+
+
+def repeats(*moments: float) -> list[Repeat]:
+    return [Repeat(number, moment) for number, moment in enumerate(moments)]
 
 
 def judged(marks: Marks | None = None, ledger: Ledger | None = None, **report: Any) -> Outcome:
@@ -50,10 +54,10 @@ def test_a_report_that_names_no_faults_at_all_is_none() -> None:
 
 def test_a_repeat_of_what_was_sent_when_links_forgot_is_none_and_any_other_is_a_problem() -> None:
     ledger, marks = delivering(), Marks(recoveries=[10.0], blows=[Blow(10.0, 10.0)])
-    ledger.repeated = [9.5]
+    ledger.repeated = repeats(9.5)
     assert judged(marks, ledger, duplicates=1).problems == []
 
-    ledger.repeated = [3.0, 4.5, 9.5]
+    ledger.repeated = repeats(3.0, 4.5, 9.5)
     assert judged(marks, ledger, duplicates=3).problems == [
         "duplicates: 2 of 3 that no fault explains, sent 3.0 to 4.5 s from its start"
     ]
@@ -62,7 +66,7 @@ def test_a_repeat_of_what_was_sent_when_links_forgot_is_none_and_any_other_is_a_
 def test_a_request_that_was_abandoned_where_nothing_died_is_a_problem() -> None:
     """It would hide a repeat: the sink could not answer, so the event was not done."""
     ledger = delivering()
-    ledger.unheard = [5.0]
+    ledger.unheard = repeats(5.0)
     said = "answers that came too late: 1 of 1 that no fault explains, sent 5.0 to 5.0 s from its start"
 
     assert judged(ledger=ledger, answers_too_late=1).problems == [said]
@@ -99,7 +103,7 @@ def test_a_second_load_shows_what_the_first_was_too_short_for_and_is_judged_too(
     later = Ledger(began=40.0)
     later.accepted = {(0, 1): 41.0}  # type: ignore[dict-item]
     later.delivered = {(0, 1): 42.0}  # type: ignore[dict-item]
-    later.repeated = [42.0]
+    later.repeated = repeats(42.0)
 
     found = extended(judged(marks), judged(marks.last(), later, duplicates=1))
 

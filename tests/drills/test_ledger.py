@@ -4,6 +4,7 @@ import math
 
 from destinations.verify.ledger import Kind, Record
 from destinations.verify.traffic import Numbered
+from drills.blows import Repeat
 from drills.ledger import Ledger
 
 RUN: Record = {"kind": "run", "mono": 0.0, "run": "verify-1"}
@@ -75,16 +76,22 @@ def test_requests_that_were_put_off_or_not_answered_are_counted() -> None:
     assert found.refused == 2
 
 
-def test_of_a_repeat_it_counts_when_the_event_was_there_before() -> None:
+def test_of_a_repeat_it_counts_when_the_event_was_there_before_and_when_it_came_again() -> None:
     found = ledger(accepted(9, 1, 2), arrived(10, 1), arrived(11, 1), arrived(12, 2), arrived(13, 1), late(14, 1))
 
-    assert (found.repeated, found.unheard) == ([10, 11, 13], [14])
+    assert found.repeated == [
+        Repeat(Numbered(7, 1), 10, 11),
+        Repeat(Numbered(7, 1), 11, 13),
+        Repeat(Numbered(7, 1), 13, 14),
+    ]
+    assert found.unheard == [Repeat("verify-1-7-1", 14)]
 
 
 def test_a_try_that_was_not_answered_for_good_is_not_repeated_by_the_next() -> None:
     found = ledger(accepted(9, 1), reached(9.5, 1), late(10, 1), arrived(11, 1, final=False), arrived(12, 1))
 
-    assert (found.repeated, found.unheard, found.delivered[Numbered(7, 1)]) == ([], [10], 12)
+    assert (found.repeated, found.delivered[Numbered(7, 1)]) == ([], 12)
+    assert found.unheard == [Repeat("verify-1-7-1", 10)]
 
 
 def test_arrivals_of_another_run_are_no_repeats() -> None:

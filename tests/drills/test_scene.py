@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from destinations.verify.ledger import Kind, Writer
-from drills.blows import UNCHECKPOINTED, Blow
+from drills.blows import ON_ITS_WAY, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, Blow
 from drills.load import Load
 from drills.scene import Scene
 from drills.stack import NotSo, Stack
@@ -49,3 +49,15 @@ def test_a_blow_is_a_moment_or_the_time_that_is_named(tmp_path: Path) -> None:
     moment, named = found.marks.blows
     assert (moment.began, moment.most) == (moment.ended, UNCHECKPOINTED)
     assert named == Blow(1.0, 2.0, 3)
+
+
+def test_the_dead_send_nothing_and_a_cut_is_a_blow_where_it_begins_and_where_it_ends(tmp_path: Path) -> None:
+    found = scene(tmp_path, 1000.0)
+    found.killed(since=1.0)
+    found.healed(cut=2.0)
+
+    dead, cut, healed = found.marks.blows
+    assert (dead.began, dead.after) == (1.0, ON_THE_WIRE_SECONDS)
+    assert cut == Blow(2.0, 2.0)
+    assert (healed.began, healed.most) == (2.0, ON_ITS_WAY)
+    assert healed.again_from == healed.ended >= dead.ended
