@@ -10,7 +10,7 @@ from drills.load import Plan
 from drills.scene import Scene
 from drills.stack import Stack, running
 
-WORKER_KILLED = Target(first_delivery_seconds=5.0)
+WORKER_KILLED = Target(first_delivery_seconds=5.0, is_of_all=True)
 FAILED_OVER = Target(first_delivery_seconds=15.0)
 
 

@@ -62,6 +62,23 @@ class Ledger:
         first = min(found, default=None)  # an event may be there before its client hears that it was accepted
         return None if first is None else first - moment
 
+    def slowest_user_after(self, moment: float) -> float | None:
+        """Of all users the longest that one waited for the first delivery of what was accepted for them since then.
+
+        In seconds, from acceptance: who sends seldom does not wait for that. Of whom nothing was accepted since, to the
+        delivery of all that they were owed. None if one got nothing, or nobody was owed anything.
+        """
+        found: dict[int, float] = {}
+        served = set[int]()
+        for event, at in self.accepted.items():
+            done = self.delivered.get(event, math.inf)
+            if done > moment and event.user not in served:
+                found[event.user] = done - max(at, moment)
+                if at > moment:
+                    served.add(event.user)
+        slowest = max(found.values(), default=math.inf)
+        return None if math.isinf(slowest) else max(0.0, slowest)
+
     def waits(self, began: float, ended: float) -> list[float]:
         """Seconds from acceptance to arrival of what was accepted between; infinite for what has not arrived."""
         between = ((event, at) for event, at in self.accepted.items() if began < at < ended)

@@ -74,7 +74,7 @@ class Scene:
         self.marks.complaints.append(of)
 
     def took_too_long(self, what: str) -> None:
-        """It works, but not in the time that is promised: shown, and judged only if asked."""
+        """It works, but not in the time that is promised: late, and failed only if asked."""
         self.marks.slow.append(what)
 
     def note(self, line: str) -> None:

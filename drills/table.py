@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 from drills.judging import Outcome
 
-HEAD = ("drill", "accepted", "lost", "duplicates", "out of order", "first delivery s", "backlog s", "refused", "")
+HEAD = (
+    *("drill", "accepted", "lost", "duplicates", "out of order"),
+    *("first delivery s", "slowest user s", "backlog s", "refused", ""),
+)
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """A table in Markdown, aligned; what failed or was slow says so in its last column."""
+    """A table in Markdown, aligned; what failed or was late says so in its last column."""
     rows = [HEAD, *map(_row, outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     rule = [f"{'-' * (width - 1)}{_ends(column)}" for column, width in enumerate(widths)]
@@ -23,8 +26,9 @@ def line(found: Outcome) -> str:
 
 def counts(outcomes: Sequence[Outcome]) -> str:
     """How it went in one line, as test runners close."""
-    skipped, passed = sum(bool(found.skipped) for found in outcomes), sum(found.is_passed for found in outcomes)
-    return f"{passed} passed, {len(outcomes) - passed - skipped} failed, {skipped} skipped"
+    passed, late = sum(found.is_passed for found in outcomes), sum(found.is_late for found in outcomes)
+    skipped = sum(bool(found.skipped) for found in outcomes)
+    return f"{passed} passed, {late} late, {len(outcomes) - passed - late - skipped} failed, {skipped} skipped"
 
 
 def _ends(column: int) -> str:
@@ -50,6 +54,7 @@ def _row(found: Outcome) -> tuple[str, ...]:
         str(found.duplicates),
         str(found.out_of_order),
         _seconds(found.first_delivery_seconds),
+        _seconds(found.slowest_user_seconds),
         _seconds(found.backlog_seconds),
         str(found.refused),
         _word(found),
@@ -61,5 +66,7 @@ def _seconds(value: float | None) -> str:
 
 
 def _word(found: Outcome) -> str:
-    words = ["ok"] if not found.problems else ["FAILED: " + "; ".join(found.problems)]
-    return ", ".join([*words, *([] if found.judges_times else found.late), *found.notes])
+    if found.problems:
+        late = [] if found.judges_times else found.late
+        return ", ".join(["FAILED: " + "; ".join(found.problems), *late, *found.notes])
+    return ", ".join(["late: " + "; ".join(found.late) if found.late else "ok", *found.notes])

@@ -1,16 +1,18 @@
 """What fails a drill, and what the table says of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from destinations.verify.traffic import Numbered
 from drills.blows import Blow, Repeat
 from drills.drill import WORKER_KILLED
 from drills.judging import Marks, Outcome, Target, extended, is_proof, outcome
 from drills.ledger import Ledger
 from drills.registry import chosen
 from drills.runner import BESIDES_SECONDS, Options
-from drills.table import counts, render
+from drills.table import HEAD, counts, render
 
 CLEAN = dict.fromkeys(("lost", "duplicates", "out_of_order", "answers_too_late"), 0) | {
     "accepted": 9,
@@ -22,8 +24,8 @@ SILENT = "nothing arrived that was accepted afterwards"
 def delivering() -> Ledger:
     """What was accepted at 11 and 21 arrived a second and eight seconds later."""
     ledger = Ledger(began=0.0)
-    ledger.accepted = {(0, 1): 11.0, (0, 2): 21.0}  # type: ignore[dict-item]
-    ledger.delivered = {(0, 1): 12.0, (0, 2): 29.0}  # type: ignore[dict-item]
+    ledger.accepted = {Numbered(0, 1): 11.0, Numbered(0, 2): 21.0}
+    ledger.delivered = {Numbered(0, 1): 12.0, Numbered(0, 2): 29.0}
     return ledger
 
 
@@ -84,7 +86,7 @@ def test_what_a_fault_complains_of_is_a_problem() -> None:
 def test_of_several_recoveries_the_slowest_is_told_and_marked_and_fails_only_where_times_are_judged() -> None:
     found = judged(Marks(recoveries=[10.0, 20.0], slow=["others slower"]))
 
-    late = ["slower than 5 s", "others slower"]
+    late = ["first delivery slower than 5 s", "others slower"]
     assert (found.first_delivery_seconds, found.backlog_seconds, found.late, found.problems) == (9, 9, late, [])
     assert Outcome("d", slow=["others slower"], judges_times=True).problems == ["others slower"]
     assert Outcome("d", first_delivery_seconds=9.0, target=Target(5.0), judges_times=True).problems == late[:1]
@@ -101,8 +103,8 @@ def test_a_drill_after_which_nothing_more_arrived_has_failed() -> None:
 def test_a_second_load_shows_what_the_first_was_too_short_for_and_is_judged_too() -> None:
     marks = Marks(recoveries=[10.0, 30.0], complaints=["beat is gone"])
     later = Ledger(began=40.0)
-    later.accepted = {(0, 1): 41.0}  # type: ignore[dict-item]
-    later.delivered = {(0, 1): 42.0}  # type: ignore[dict-item]
+    later.accepted = {Numbered(0, 1): 41.0}
+    later.delivered = {Numbered(0, 1): 42.0}
     later.repeated = repeats(42.0)
 
     found = extended(judged(marks), judged(marks.last(), later, duplicates=1))
@@ -121,35 +123,59 @@ def test_a_worker_that_is_killed_has_five_seconds_whichever_it_was() -> None:
     assert [drill.target for drill in chosen(names, quick=False)] == [WORKER_KILLED] * 4
 
 
-def test_the_table_says_what_failed_what_was_slow_and_what_was_skipped() -> None:
+def test_where_a_worker_is_killed_the_slowest_user_is_judged_and_elsewhere_only_told() -> None:
+    elsewhere = Outcome("d", 9, first_delivery_seconds=0.1, slowest_user_seconds=60.0, target=Target(5.0))
+    killed = replace(elsewhere, target=WORKER_KILLED)
+
+    assert (elsewhere.late, killed.late) == ([], ["slowest user slower than 5 s"])
+    assert (killed.is_passed, killed.is_late, killed.problems) == (False, True, [])
+    assert replace(killed, judges_times=True).problems == killed.late
+
+
+def test_the_slowest_user_of_all_recoveries_is_told() -> None:
+    assert judged(Marks(recoveries=[10.0, 20.0])).slowest_user_seconds == 8.0
+
+
+def test_the_table_says_what_failed_what_was_late_and_what_was_skipped() -> None:
     outcomes = [
         Outcome(
-            "kill", 1234, lost=1, complaints=["lost: 1"], first_delivery_seconds=1.25, backlog_seconds=2.0, refused=3
+            "kill",
+            1234,
+            lost=1,
+            complaints=["lost: 1"],
+            first_delivery_seconds=1.25,
+            slowest_user_seconds=3.0,
+            backlog_seconds=2.0,
+            refused=3,
+            slow=["others slower"],
         ),
         Outcome("slow", 10, first_delivery_seconds=7.0, target=Target(5.0), notes=["p99 3 ms"]),
+        Outcome("well", 10, first_delivery_seconds=1.0),
         Outcome("mount", skipped="not root"),
     ]
 
-    assert render(outcomes).splitlines() == [
-        "| drill | accepted | lost | duplicates | out of order | first delivery s | backlog s | refused |"
-        "                               |",
-        "| ----- | -------: | ---: | ---------: | -----------: | ---------------: | --------: | ------: |"
-        " ----------------------------- |",
-        "| kill  |    1,234 |    1 |          0 |            0 |              1.2 |       2.0 |       3 |"
-        " FAILED: lost: 1               |",
-        "| slow  |       10 |    0 |          0 |            0 |              7.0 |         - |       0 |"
-        " ok, slower than 5 s, p99 3 ms |",
-        "| mount |          |      |            |              |                  |           |         |"
-        " skipped: not root             |",
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in render(outcomes).splitlines()]
+
+    assert rows[0] == list(HEAD)
+    assert rows[2:] == [
+        ["kill", "1,234", "1", "0", "0", "1.2", "3.0", "2.0", "3", "FAILED: lost: 1, others slower"],
+        ["slow", "10", "0", "0", "0", "7.0", "-", "-", "0", "late: first delivery slower than 5 s, p99 3 ms"],
+        ["well", "10", "0", "0", "0", "1.0", "-", "-", "0", "ok"],
+        ["mount", *[""] * 8, "skipped: not root"],
     ]
+    assert len({len(row) for row in render(outcomes).splitlines()}) == 1
 
 
 PASSED, FAILED, SKIPPED = Outcome("a", 9), Outcome("b", 9, complaints=["1 lost"]), Outcome("c", skipped="no root")
-TOO_LATE = Outcome("d", skipped="10 minutes are over", no_time=True)
+LATE = Outcome("e", 9, slow=["others slower"])
+NO_TIME = Outcome("d", skipped="10 minutes are over", no_time=True)
 
 
-def test_what_was_skipped_is_not_counted_as_passed() -> None:
-    assert counts([PASSED, PASSED, FAILED, SKIPPED]) == "2 passed, 1 failed, 1 skipped"
+def test_what_was_skipped_or_late_is_not_counted_as_passed() -> None:
+    outcomes = [PASSED, PASSED, LATE, FAILED, SKIPPED, replace(LATE, judges_times=True)]
+
+    assert counts(outcomes) == "2 passed, 1 late, 2 failed, 1 skipped"
+    assert counts([SKIPPED, replace(SKIPPED, target=Target(5.0))]) == "0 passed, 0 late, 0 failed, 2 skipped"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +185,10 @@ def test_what_was_skipped_is_not_counted_as_passed() -> None:
         ([PASSED, FAILED], False),
         ([SKIPPED], False),
         ([], False),
-        ([PASSED, TOO_LATE], False),
+        ([PASSED, NO_TIME], False),
+        ([PASSED, LATE], True),
+        ([LATE], True),
+        ([PASSED, replace(LATE, judges_times=True)], False),
     ],
 )
 def test_only_a_run_in_which_some_passed_none_failed_and_none_was_left_out_for_time_is_a_proof(

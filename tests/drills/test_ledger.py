@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from destinations.verify.ledger import Kind, Record
 from destinations.verify.traffic import Numbered
 from drills.blows import Repeat
@@ -40,6 +42,31 @@ def test_the_first_delivery_after_a_moment_is_of_an_event_accepted_since() -> No
 
 def test_without_an_event_accepted_since_there_is_no_first_delivery() -> None:
     assert ledger(accepted(9, 1), arrived(12, 1)).first_delivery_after(10) is None
+
+
+def test_the_slowest_user_is_seen_whose_lane_is_stuck_while_others_have_theirs_at_once() -> None:
+    found = Ledger()
+    for number in range(300):  # of 20 users half get nothing from 10 to 70
+        event, at = Numbered(number % 20, number // 20), number / 10
+        found.accepted[event] = at
+        found.delivered[event] = at + 0.25 if at <= 9 or number % 2 else 70.0
+
+    assert found.first_delivery_after(10) == pytest.approx(0.35)  # of what was accepted at 10.1
+    assert found.slowest_user_after(10) == pytest.approx(59.8)  # of what was accepted at 10.2
+
+
+def test_a_user_who_is_owed_something_waits_for_all_of_it_when_nothing_is_accepted_since() -> None:
+    found = ledger(accepted(9, 1, 2), arrived(11, 1), arrived(14, 2))
+
+    assert found.slowest_user_after(10) == 4
+    assert found.slowest_user_after(15) is None  # nobody is owed anything
+    assert ledger(accepted(9, 1)).slowest_user_after(10) is None  # it never came
+
+
+def test_a_user_who_sends_seldom_does_not_wait_until_they_send() -> None:
+    found = ledger(accepted(9, 1), arrived(9.5, 1), accepted(40, 2), arrived(41.5, 2), accepted(42, 3), arrived(50, 3))
+
+    assert found.slowest_user_after(10) == 1.5
 
 
 def test_an_arrival_before_the_moment_is_none_after_it_whenever_the_client_heard() -> None:
