@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from destinations.oracle.script import Reply
 from destinations.oracle.sink import Arrival
 from drills.trickle import Sent
 
@@ -16,6 +17,11 @@ def done(arrivals: Iterable[Arrival]) -> dict[Place, float]:
         if arrival.is_final:
             found.setdefault((arrival.path, arrival.message_id), arrival.at)
     return found
+
+
+def met(arrivals: Iterable[Arrival], reply: Reply) -> int:
+    """How many met this answer."""
+    return sum(arrival.reply == reply for arrival in list(arrivals))
 
 
 def out_of_order(arrivals: Iterable[Arrival], users: Sequence[Sequence[Sent]]) -> list[Place]:

@@ -20,6 +20,7 @@ OTHERS = 49
 PATHS = tuple(f"/{number}" for number in range(1, OTHERS))
 MAY_SLOW = 1.1  # as much as is promised of the others' p99
 SETTLING_SECONDS = 3.0
+WARM_UP_SECONDS = 10.0  # for 49 links to be made, and their first events to be behind them: calm is what comes then
 
 
 class FrontedStack(Stack):
@@ -88,18 +89,21 @@ def one_of_fifty(scene: Scene) -> None:
             destinations=[{"name": n, "type": "webhook", "config": c, "sources": [key]} for n, c in named],
         )
         with trickling(scene.stack, key, every_seconds=0.5) as trickle:
+            scene.pause(WARM_UP_SECONDS)
             half = (scene.left - REST_SECONDS) / 2
             calm = _span(scene, half)
             hung.everyone = HANG
             scene.recovering()
             ill = _span(scene, half)
             hung.everyone = None
+        if not arrivals.met(hung.arrivals, HANG):
+            scene.complain("nothing met the hang")
         for sink, paths in ((hung, ("/0",)), (well, PATHS)):
             _judge(scene, trickle, sink, paths)
         before, after = (_p99(scene, span, trickle, well) for span in (calm, ill))
         scene.note(f"p99 of the others {after:.0f} ms, {before:.0f} before")
         if after > MAY_SLOW * before:
-            scene.took_too_long(f"the others {after / before - 1:.0%} slower")
+            scene.took_too_long(f"p99 of the others {after / before - 1:.0%} higher")
         off = [{"name": n, "type": "webhook", "config": c, "sources": []} for n, c in named]
         scene.stack.apply(sources=[{"name": key, "enabled": False}], destinations=off)
 
@@ -167,5 +171,5 @@ DRILLS: Sequence[Drill] = (
         )
         for illness, words in _WORDS.items()
     ),
-    Drill("dest-one-of-fifty", "one of fifty destinations hangs", one_of_fifty, plan=Plan(seconds=60), goes_on=True),
+    Drill("dest-one-of-fifty", "one of fifty destinations hangs", one_of_fifty, plan=Plan(seconds=70), goes_on=True),
 )

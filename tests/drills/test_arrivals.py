@@ -19,6 +19,11 @@ def test_users_are_in_order_each_by_itself_and_a_repeat_is_not_out_of_order() ->
     assert arrivals.out_of_order(came("a", "e", "d", "c", "b"), USERS) == [("/1", "c"), ("/1", "b")]
 
 
+def test_who_met_an_illness_is_told_from_who_was_there_before_and_after() -> None:
+    assert arrivals.met(came("a") + came("b", "c", reply=HANG) + came("d"), HANG) == 2
+    assert arrivals.met(came("a", "b"), HANG) == 0
+
+
 def test_destinations_do_not_wait_for_each_other() -> None:
     assert arrivals.out_of_order(came("a", "c") + came("a", "c", path="/2"), USERS) == []
 
