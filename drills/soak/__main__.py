@@ -38,8 +38,11 @@ def main() -> int:
             seen, blows = _watch(stack, load, plan, options.every, random.Random(options.seed))
             after = sizes.database(stack)
         grown = verdict.growths(seen, began, time.monotonic())
+        slow = verdict.latencies(load.ledger())
+        _tell(load, grown, slow, before, after)
         problems = [
-            *_tell(load, grown, before, after),
+            *verdict.problems(grown, before, after),
+            *verdict.slowness(slow, plan.seconds),
             *verdict.shortfall(load.report["accepted"], plan.rate * plan.seconds),
             *faults(load.report, load.ledger(), blows),
             *absences(stack),
@@ -77,8 +80,13 @@ def _watch(
     return seen, blows
 
 
-def _tell(load: Load, grown: Sequence[verdict.Growth], before: sizes.Database, after: sizes.Database) -> list[str]:
-    slow = verdict.latencies(load.ledger())
+def _tell(
+    load: Load,
+    grown: Sequence[verdict.Growth],
+    slow: Sequence[tuple[float, float]],
+    before: sizes.Database,
+    after: sizes.Database,
+) -> None:
     mib = verdict.MIB
     print("| process | MiB before | after |\n| --- | ---: | ---: |")
     for one in grown:
@@ -86,10 +94,10 @@ def _tell(load: Load, grown: Sequence[verdict.Growth], before: sizes.Database, a
     print("\n| tenth of the run | p50 ms | p95 ms |\n| --- | ---: | ---: |")
     for number, (middle, most) in enumerate(slow, 1):
         print(f"| {number} | {middle:.0f} | {most:.0f} |")
-    print(f"\ndatabase: {before.whole / mib:.0f} MiB, then {after.whole / mib:.0f} with {after.events:,} events;")
+    print(f"\ndatabase: {before.whole / mib:.0f} MiB, then {after.whole / mib:.0f};")
+    print(f"{after.events:,} events of {after.payload:.0f} bytes, {before.events:,} before;")
     print("; ".join(f"{name} {size / mib:.1f}" for name, size in after.parts[:8]))
     print({name: load.report[name] for name in ("accepted", "delivered", "lost", "duplicates", "out_of_order")})
-    return verdict.problems(grown, slow, before, after)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from drills.stack import Stack
+from drills.stack import ROLES, Stack
 from rudderproj.stack import processes
 
 # The log's partitions as one; the rest by name.
@@ -17,12 +17,23 @@ SELECT coalesce(substring(relname FROM '^(ingest_event)_'), relname), sum(pg_tot
 FROM pg_class WHERE relkind IN ('r', 'm') AND relname NOT LIKE 'pg\\_toast%%' GROUP BY 1 ORDER BY 2 DESC
 """
 _WHOLE = "SELECT pg_database_size(current_database())::bigint"
-_EVENTS = "SELECT count(*) FROM ingest_event"
+_EVENTS = "SELECT count(*), coalesce(avg(octet_length(payload)), 0)::float8 FROM ingest_event"
+
+POOL = " pool"  # behind the role, of its pool's processes
+BACKEND = "postgres backend"  # of a client
+# As PostgreSQL calls its own in their titles; those of backends begin with a user.
+_POSTGRES_OWN = (
+    *("io worker", "checkpointer", "background writer", "walwriter", "walsender", "archiver", "startup"),
+    *("autovacuum launcher", "autovacuum worker", "logical replication launcher", "parallel worker"),
+)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """One process at one moment (monotonic seconds). `name` is its role, and `pool` behind it for a pool's process."""
+    """One process at one moment (monotonic seconds). `name` is its kind: the role's for the role's process itself.
+
+    Its guard, its pool and PostgreSQL's children are kinds of their own: they are not of a size.
+    """
 
     at: float
     name: str
@@ -37,15 +48,16 @@ class Database:
     whole: int
     parts: list[tuple[str, int]]
     events: int  # in the log
+    payload: float = 0.0  # bytes of one of those, on average
 
 
 def memory(stack: Stack) -> Iterator[Memory]:
     """Every process of the stack now, but the supervisor, whose children they are."""
     at = time.monotonic()
     for name, pid in stack.lives().items():
-        for process, is_of_pool in [] if name == processes.SUPERVISOR else _tree(pid):
+        for process, kind in [] if name == processes.SUPERVISOR else _tree(name, pid):
             with contextlib.suppress(psutil.NoSuchProcess):
-                yield Memory(at, f"{name} pool" if is_of_pool else name, process.pid, private(process))
+                yield Memory(at, kind, process.pid, private(process))
 
 
 def private(process: psutil.Process) -> int:
@@ -60,15 +72,31 @@ def private(process: psutil.Process) -> int:
 
 def database(stack: Stack) -> Database:
     """Raises psycopg2.Error."""
-    ((whole,),), ((events,),) = stack.query(_WHOLE), stack.query(_EVENTS)
-    return Database(int(whole), [(str(name), int(size)) for name, size in stack.query(_RELATIONS)], int(events))
+    ((whole,),), ((events, payload),) = stack.query(_WHOLE), stack.query(_EVENTS)
+    parts = [(str(name), int(size)) for name, size in stack.query(_RELATIONS)]
+    return Database(int(whole), parts, int(events), float(payload))
 
 
-def _tree(pid: int) -> Iterator[tuple[psutil.Process, bool]]:
+def postgres_kind(title: str) -> str:
+    """What a child of PostgreSQL is, by its title."""
+    said = title.removeprefix("postgres: ")
+    if said == title:
+        return "postgres child"  # it has just been made, or titles cannot be read here
+    own = next((own for own in _POSTGRES_OWN if said.startswith(own)), None)
+    return f"postgres {own}" if own else BACKEND
+
+
+def _tree(name: str, pid: int) -> Iterator[tuple[psutil.Process, str]]:
     with contextlib.suppress(psutil.NoSuchProcess):
         top = psutil.Process(pid)
-        yield top, False
+        yield top, f"{name} guard" if name in ROLES else name
         for child in top.children():
-            yield child, False
+            yield child, postgres_kind(_title(child.pid)) if name == processes.POSTGRES else name
             for grandchild in child.children(recursive=True):
-                yield grandchild, True
+                yield grandchild, f"{name}{POOL}"
+
+
+def _title(pid: int) -> str:
+    with contextlib.suppress(OSError):  # it has ended, or this is not Linux
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
