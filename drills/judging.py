@@ -85,8 +85,6 @@ class Outcome:
     @property
     def late(self) -> list[str]:
         """What took longer than promised: problems only where times are judged."""
-        if self.skipped:
-            return []
         limit = self.target.first_delivery_seconds
         judged = {"first delivery": self.first_delivery_seconds}
         if self.target.is_of_all:

@@ -22,9 +22,9 @@ def sent(*moments: float) -> list[Repeat]:
 
 
 def steady(began: float, ended: float, times: int = 2) -> list[Repeat]:
-    """A hundred events a second, each delivered so many times, a tenth of a second apart."""
+    """A hundred events a second, each delivered so many times, five seconds apart: others need as long to take over."""
     moments = [began + number / 100 for number in range(int(100 * (ended - began)))]
-    return [Repeat(at, at + n / 10, at + (n + 1) / 10) for at in moments for n in range(times - 1)]
+    return [Repeat(at, at + 5 * n, at + 5 * (n + 1)) for at in moments for n in range(times - 1)]
 
 
 def test_what_was_sent_just_before_a_blow_or_while_it_lasted_is_explained_and_nothing_else() -> None:
@@ -71,8 +71,8 @@ def test_repeated_blows_do_not_explain_that_everything_comes_twice_or_thrice() -
     ended = [Blow(10 + 2.5 * n, 10 + 2.5 * n) for n in range(14)]
 
     for times in (2, 3):
-        assert unexplained(steady(10, 30, times), kills)
-        assert unexplained(steady(10, 30, times), ended)
+        assert len(unexplained(steady(10, 30, times), kills)) > 100
+        assert len(unexplained(steady(10, 30, times), ended)) > 100
 
 
 def test_the_blow_whose_time_is_over_first_is_used_first() -> None:
