@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from destinations.oracle.script import Reply
 from destinations.oracle.sink import Arrival
+from drills.ledger import LATE_SECONDS
 from drills.trickle import Sent
 
 Place = tuple[str, str]  # path and message id
@@ -22,6 +23,12 @@ def done(arrivals: Iterable[Arrival]) -> dict[Place, float]:
 def met(arrivals: Iterable[Arrival], reply: Reply) -> int:
     """How many met this answer."""
     return sum(arrival.reply == reply for arrival in list(arrivals))
+
+
+def owed(events: Iterable[Sent], paths: Iterable[str], came: Iterable[Arrival], now: float) -> int:
+    """How many of these have been owed to a path for longer than LATE_SECONDS."""
+    at, old = done(list(came)), [event for event in list(events) if event.ended < now - LATE_SECONDS]
+    return sum(map(math.isinf, waits(old, paths, at)))
 
 
 def out_of_order(arrivals: Iterable[Arrival], users: Sequence[Sequence[Sent]]) -> list[Place]:

@@ -90,6 +90,7 @@ def one_of_fifty(scene: Scene) -> None:
         )
         with trickling(scene.stack, key, every_seconds=0.5) as trickle:
             scene.pause(WARM_UP_SECONDS)
+            eventually(lambda: not arrivals.owed(trickle.events, PATHS, well.arrivals, scene.now()), "calm")
             half = (scene.left - REST_SECONDS) / 2
             calm = _span(scene, half)
             hung.everyone = HANG

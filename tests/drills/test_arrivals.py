@@ -24,6 +24,12 @@ def test_who_met_an_illness_is_told_from_who_was_there_before_and_after() -> Non
     assert arrivals.met(came("a", "b"), HANG) == 0
 
 
+def test_what_is_owed_is_what_did_not_come_within_a_second_to_each_path() -> None:
+    events = [event for sent in USERS for event in sent]  # acknowledged at 2, 4, 6, 3 and 5
+    assert arrivals.owed(events, ("/1", "/2"), came("a", "b") + came("a", path="/2"), now=5.5) == 3
+    assert arrivals.owed(events, ("/1",), came("a", "b", "c"), now=5.5) == 0
+
+
 def test_destinations_do_not_wait_for_each_other() -> None:
     assert arrivals.out_of_order(came("a", "c") + came("a", "c", path="/2"), USERS) == []
 
