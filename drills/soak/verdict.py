@@ -16,6 +16,7 @@ LEAST_LIFE = 0.3  # of the run: who lived for less says little about growth
 MAY_GROW_SHARE, MAY_GROW_BYTES = 0.1, 8 * MIB
 MAY_SLOW_SHARE, MAY_SLOW_MS = 0.5, 10.0  # the median
 TAIL_MAY_SLOW_SHARE, TAIL_MAY_SLOW_MS = 1.5, 100.0  # the 95th percentile: troubles are in every tenth
+USUAL_ABOVE_FIRST = 3.0  # times the milliseconds above
 LEAST_PART_SECONDS = 60.0  # for its 95th percentile to be more than the one trouble that was in it
 # An event is its payload, 0.1 kB beside it in its row, and entries in two indexes, whose pages are half empty at worst:
 # 1.4 payloads of 560 bytes in a real run.
@@ -107,8 +108,8 @@ def slowness(tenths: Sequence[tuple[float, float]], seconds: float) -> list[str]
     found = []
     for which, (name, least, share) in enumerate(limits):
         values = [tenth[which] for tenth in rest]
-        # The middle one tells what is usual: any may have met more trouble. Unless most were slow, but not the first.
-        usual = min(median(values), values[0]) if values else 0.0
+        # The middle one tells what is usual: any may have met more trouble. Unless most were slow and the first not.
+        usual = min(median(values), values[0] + USUAL_ABOVE_FIRST * least) if values else 0.0
         limit = usual + max(least, share * usual)
         slow = [(number, value) for number, value in enumerate(values, 2) if value > limit]
         found += [f"{name} of tenth {number} was {value:.0f} ms, usually {usual:.0f}" for number, value in slow]

@@ -130,6 +130,9 @@ def test_a_tenth_that_is_slower_than_is_usual_is_a_problem_the_first_excepted() 
         "p95 of tenth 10 was 60000 ms, usually 40",
     ]
     assert len(verdict.slowness([(5, 15), (5, 15), *[(5000.0, 9000.0)] * 7, (5, 15)], hour)) == 14
+    busy = [(p50, 40.0) for p50 in (5, 4, 7, 11, 11, 9, 11, 9, 11, 18)]  # a real run, beside compilers
+    assert verdict.slowness(busy, hour) == []
+    assert verdict.slowness([*busy, (22, 40)], hour) == ["p50 of tenth 11 was 22 ms, usually 11"]
     assert verdict.slowness([], hour) == []
 
 
