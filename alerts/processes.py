@@ -28,9 +28,9 @@ from rudderproj.celery import FORWARD_QUEUE
 
 log = structlog.get_logger(__name__)
 
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 10.0  # each takes a connection, which costs more than all that is done there
 HIDDEN_SECONDS = 60  # a process unseen for this long is not shown any more
-GONE_SECONDS = 15  # and after this long another may take over its node
+GONE_SECONDS = 30  # and after this long another may take over its node
 NODES_A_HOST = 64
 
 # A node may be taken over from the pid that was seen on it before, and from nobody else.

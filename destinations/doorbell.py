@@ -29,12 +29,14 @@ Lanes: TypeAlias = Mapping[int, Collection[int]]  # numbers by source id
 
 LINK = "destinations.forward"
 NEWS = "rudderproj:news"  # where News is published of destinations that were not rung: a link may be running
+SWEPT = "rudderproj:swept"  # that the sweep was made a moment ago
 BROKER_AWAY = (OperationalError, RedisError, OSError)
 RUNG_MS = 1000  # a ring that nobody answered may be repeated after this long
 QUEUED_MS = 100  # and this for each message before it: rings repeated while they wait would only lengthen the queue
 RUNG_MOST_MS = 30_000
 RUNNING_MS = 2500  # a link that stopped saying so is taken for dead after this long
 MESSAGE_SECONDS = 120  # a ring is worthless later: the sweep has rung again. Clocks may differ by almost as much
+SWEPT_MS = 1500
 QUEUED_MESSAGES = 5000  # beyond which nobody listens, and more rings would only fill the broker
 INTERVAL_SECONDS = 0.01  # events of this long share a ring
 CONNECTIONS_SECONDS = 1.0  # how old the cached connections may be
@@ -146,6 +148,17 @@ def mark_idle(destination_id: int) -> None:
     _with_client("delete", _key(destination_id))
 
 
+def note_swept() -> None:
+    """Say that every destination with work was rung a moment ago."""
+    _with_client("set", SWEPT, 1, px=SWEPT_MS)
+
+
+def is_swept() -> bool:
+    """Whether somebody said so. Raises one of BROKER_AWAY."""
+    with app.producer_or_acquire() as producer:
+        return bool(producer.channel.client.exists(SWEPT))
+
+
 def _with_client(method: str, *args: Any, **kwargs: Any) -> None:
     try:
         with app.producer_or_acquire() as producer:
@@ -179,6 +192,8 @@ class Bell:
                 ring_quietly({d for source in lanes for d in connected.get(source, ())}, lanes)
             except DatabaseError as error:
                 log.warning("bell.connections_unread", error=str(error).strip())
+            except Exception:  # without this thread all events of the process would wait for the sweep
+                log.exception("bell.failed")
             time.sleep(INTERVAL_SECONDS)
 
     @staticmethod

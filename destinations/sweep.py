@@ -94,6 +94,7 @@ def _sweep(raw: Connection) -> int:
     steer.close_ended(raw)
     looking.drop_gone(raw)
     verdict.explain_late(raw)
+    doorbell.note_swept()
     return rung
 
 

@@ -13,7 +13,7 @@ from celery import shared_task
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import DatabaseError
 
-from destinations import history, stopping
+from destinations import doorbell, history, stopping
 from destinations.doorbell import BROKER_AWAY, LINK
 from destinations.sweep import sweep as run_sweep
 from rudderproj import horizon, metrics
@@ -33,7 +33,7 @@ def forward(destination_id: int) -> None:
     run_links(destination_id)
 
 
-@shared_task(name=SWEEP)
+@shared_task(name=SWEEP, send_events=False)  # one a second would bury everything else that Flower shows
 def sweep() -> None:
     """Ring what has work. With the database or the broker away there is nothing to do but to be asked again."""
     try:
@@ -72,12 +72,13 @@ def load_what_forwards(sender: Any, **_: object) -> None:
 
 @worker_ready.connect
 def sweep_without_beat(sender: Any, **_: object) -> None:
-    """Every forwarding worker asks for sweeps too, so that a dead beat stops nothing. No database in this process."""
+    """Every forwarding worker asks for sweeps if none is made, so that a dead beat stops nothing. No database here."""
     if FORWARD_QUEUE in app.amqp.queues.consume_from:
 
         def ask() -> None:
             try:
-                app.send_task(SWEEP, queue=FORWARD_QUEUE, expires=TIMER_SECONDS, retry=False)
+                if not doorbell.is_swept():
+                    app.send_task(SWEEP, queue=FORWARD_QUEUE, expires=TIMER_SECONDS, retry=False)
             except BROKER_AWAY:
                 return
 

@@ -8,13 +8,14 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations.control import UNREADABLE
 from rudderproj import secrets
+from rudderproj.prepared import Prepared
 
 log = structlog.get_logger(__name__)
 
-_HELD = """
+_HELD = Prepared("""
 SELECT d.id, d.name, d.config FROM destinations_health h JOIN destinations_destination d ON d.id = h.destination_id
-WHERE h.state = 'held' AND starts_with(h.last_error, %s)
-"""
+WHERE h.state = 'held' AND starts_with(h.last_error, %(reason)s::text)
+""")
 _RELEASE = """
 UPDATE destinations_health SET state = 'ok' WHERE destination_id = %s AND state = 'held' AND starts_with(last_error, %s)
 """
@@ -23,7 +24,7 @@ UPDATE destinations_health SET state = 'ok' WHERE destination_id = %s AND state 
 def release(raw: Connection) -> None:
     """Free those whose configuration this process can read. Raises psycopg2.Error."""
     with raw.cursor() as cursor:
-        cursor.execute(_HELD, [UNREADABLE])
+        _HELD.execute(cursor, {"reason": UNREADABLE})
         for destination_id, name, stored in cursor.fetchall():
             if _is_readable(stored):
                 cursor.execute(_RELEASE, [destination_id, UNREADABLE])

@@ -12,6 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from rudderproj.upkeep import Chore
 
 BATCH_ROWS = 1000
+REST_SECONDS = 60.0  # when nothing was old enough
 RUN_SECONDS = 3.0  # what is left goes with the next upkeep
 SHOWN_MOST = 100_000  # rows counted for people
 
@@ -27,7 +28,7 @@ class Pruning:
 
     def chore(self, name: str) -> Chore:
         """The chore that deletes them."""
-        return Chore(name, self.prune, self.look)
+        return Chore(name, self.prune, self.look, REST_SECONDS)
 
     def prune(self, raw: Connection) -> int:
         """Delete what is old, for a few seconds at most; how many rows. Rows that somebody works on stay for now."""

@@ -32,7 +32,8 @@ class Chore:
     """Something to be done again and again.
 
     `do` returns how much it did. `look` says what there is to do and what is left alone, and why, a line each; it
-    must not write. Both get an autocommit connection that is as new. `every_seconds` is for chores that cost something.
+    must not write. Both get an autocommit connection that is as new. `every_seconds` after it found nothing to do it is
+    due again; as long as it finds something, with each upkeep.
     """
 
     name: str  # what is counted: partitions_made
@@ -42,7 +43,7 @@ class Chore:
 
 
 _chores: dict[str, Chore] = {}
-_done_at: dict[str, float] = {}
+_idle_at: dict[str, float] = {}
 
 
 def register(chore: Chore) -> None:
@@ -53,8 +54,8 @@ def register(chore: Chore) -> None:
 def run(due_only: bool = True) -> dict[str, int | None] | None:
     """Do the chores; how much each did, None for one that failed. None instead of all when another upkeep is at work.
 
-    `due_only` leaves out what this process did less than its `every_seconds` ago. Raises psycopg2.Error when the
-    database is away.
+    `due_only` leaves out a chore that this process found nothing to do of, less than its `every_seconds` ago. Raises
+    psycopg2.Error when the database is away.
     """
     with closing(db.connect("upkeep turn", STATEMENT_SECONDS)) as turn, closing(_Session()) as session:
         if not _is_ours(turn):
@@ -81,11 +82,11 @@ def _is_ours(turn: Connection) -> bool:
 
 
 def _is_due(chore: Chore) -> bool:
-    return time.monotonic() - _done_at.get(chore.name, float("-inf")) >= chore.every_seconds
+    return time.monotonic() - _idle_at.get(chore.name, float("-inf")) >= chore.every_seconds
 
 
 def _do(chore: Chore, session: "_Session") -> int | None:
-    _done_at[chore.name] = time.monotonic()
+    _idle_at[chore.name] = time.monotonic()
     try:
         done = chore.do(session.anew())
     except Exception as error:  # noqa: BLE001 - whatever it was, the other chores must still be done
@@ -94,6 +95,7 @@ def _do(chore: Chore, session: "_Session") -> int | None:
         log.warning("upkeep.failed", chore=chore.name, error=str(error).strip() or type(error).__name__)
         return None
     if done:
+        del _idle_at[chore.name]
         log.info("upkeep.done", chore=chore.name, count=done)
     return done
 

@@ -1,7 +1,8 @@
 """The watch's threads: one makes the checks, one has what is due sent, one minds the database itself.
 
-Must never hold a database connection while it waits, since the worker forks, and never end: whatever a round raises
-is logged, and the next one comes.
+Must never end: whatever a round raises is logged, and the next one comes. Who asks every second or three keeps a
+connection, which costs less than a new one each time; psycopg2 leaves alone what a fork inherited. Who minds the
+database must not: whether it takes connections is the question.
 """
 
 import threading
@@ -14,17 +15,19 @@ from django.db import DatabaseError, connection
 
 from alerts import recovery
 from alerts.incidents import checks
-from alerts.notifications import bell, deliver
+from alerts.notifications import bell, deliver, owed
 from alerts.watch import away
+from rudderproj import db
 
 log = structlog.get_logger(__name__)
 
 # The pool is forked in the first moments: better without threads that hold something.
 QUIET_SECONDS = 2.0
 CHECKS_SECONDS = 1.0
-DATABASE_SECONDS = 3.0
+DATABASE_SECONDS = 5.0
 UNASKED_SECONDS = 3.0  # what nobody rang for: retries, and what another process wrote
 
+_database = db.Kept("notifications", deliver.STATEMENT_SECONDS)  # to ask what is due, in one thread
 _due = threading.Event()
 _sending: dict[int, threading.Thread] = {}  # by channel
 
@@ -46,14 +49,17 @@ def make_checks() -> None:
     try:
         recovery.evaluate()
         checks.run()
-    finally:
+    except BaseException:
+        connection.close()
+        raise
+    if connection.errors_occurred:  # in a check, which was logged
         connection.close()
 
 
 def _send() -> None:
     """Have each channel's thread send what is due to it; whoever still waits for an answer keeps no other waiting."""
     _due.clear()
-    for channel in deliver.channels_due():
+    for channel in _database.run(owed.channels):
         if channel not in _sending or not _sending[channel].is_alive():
             _sending[channel] = threading.Thread(
                 target=_send_to, args=(channel,), name=f"notify-{channel}", daemon=True

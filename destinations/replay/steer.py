@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import doorbell
 from destinations.models import Replay, ReplayAction
+from rudderproj.prepared import Prepared
 
 State, Action = Replay.State, ReplayAction.Action
 
@@ -56,6 +57,7 @@ WHERE r.counts IS NULL AND r.state IN ('running', 'cancelled')
                        WHERE d.connection_id = l.connection_id AND d.replay = r.id AND d.lane = l.number
                          AND d.state IN ('failed', 'waiting')))))
 """
+_ALL_OVER = Prepared(_OVER)
 
 # What is left of a cancelled one is passed over.
 _SKIP = """
@@ -91,7 +93,7 @@ DELETE FROM destinations_lane l USING ended WHERE l.replay = ended.id AND l.repl
 def close_ended(raw: Connection) -> int:
     """Keep the counts of replays that have ended, and drop their lanes; how many. Called by the sweep."""
     with raw.cursor() as cursor:
-        cursor.execute(_OVER)
+        _ALL_OVER.execute(cursor)
         over = [row[0] for row in cursor.fetchall()]
     return sum(_close(raw, pk) for pk in over)
 

@@ -52,12 +52,12 @@ WHERE destination_id = %s AND state = 'open' AND connection_id IS NULL
 """
 
 # A replay that has ended, and with it its lanes.
-_DROP_GONE = """
+_DROP_GONE = Prepared("""
 UPDATE destinations_suspect s SET state = 'cleared', settled_at = now()
 WHERE s.state = 'open' AND s.replay > 0 AND NOT EXISTS (
     SELECT FROM destinations_lane l
     WHERE l.connection_id = s.connection_id AND l.number = s.lane AND l.replay = s.replay)
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,4 @@ def link_suspect(raw: Connection, destination_id: int) -> LinkSuspect | None:
 def drop_gone(raw: Connection) -> None:
     """Let go suspects of replays that have ended. Called by the sweep."""
     with raw.cursor() as cursor:
-        cursor.execute(_DROP_GONE)
+        _DROP_GONE.execute(cursor)

@@ -12,6 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts.recovery.explain import explain, unsuspect
 from destinations import health
+from rudderproj.prepared import Prepared
 
 log = structlog.get_logger(__name__)
 
@@ -47,15 +48,15 @@ SELECT d.name, ARRAY(
 FROM destinations_destination d WHERE d.id = %(destination)s
 """
 # Of destinations that were held because of a suspect: deaths that were recorded only then.
-_LATE = """
+_LATE = Prepared("""
 SELECT d.name, array_agg(c.id::text) FROM destinations_suspect s
 JOIN destinations_health h ON h.destination_id = s.destination_id AND h.state = 'held'
 JOIN destinations_destination d ON d.id = s.destination_id
 CROSS JOIN LATERAL jsonb_array_elements_text(s.crashes) crash
 JOIN alerts_crash c ON c.id = crash::uuid AND c.explained = ''
-WHERE s.state = 'open' AND s.deaths_alone >= %s
+WHERE s.state = 'open' AND s.deaths_alone >= %(fatal)s::int
 GROUP BY d.name
-"""
+""")
 
 
 def clear(raw: Connection, suspect_id: int) -> None:
@@ -90,7 +91,7 @@ def hold(raw: Connection, destination_id: int, what: str, crashes: Sequence[str]
 def explain_late(raw: Connection) -> None:
     """Explain deaths by a destination that was held before they were recorded. Called by the sweep."""
     with raw.cursor() as cursor:
-        cursor.execute(_LATE, [FATAL])
+        _LATE.execute(cursor, {"fatal": FATAL})
         for name, crashes in cursor.fetchall():
             explain(raw, crashes, f"destination {name}")
 

@@ -12,6 +12,7 @@ from alerts import incidents, modes
 from alerts.incidents import checks, looks
 from alerts.incidents.attendance import Attendance
 from alerts.models import Channel, Crash, Incident, Mode, ModeChange, Notification, Process
+from alerts.processes import GONE_SECONDS
 from tests.race import together
 from tests.services import ROOT
 
@@ -90,7 +91,7 @@ class Watch:
 def test_roles_without_a_living_process_are_told(settings: Any) -> None:
     watch = Watch()
     seen("web", 0)
-    seen("forward", 16)
+    seen("forward", GONE_SECONDS + 1)
     assert watch.after(64) == []
     assert watch.after(5) == ["process_missing:forward", "process_missing:beat"]
     found = looks.missing(watch.now, watch.attendance)["process_missing:forward"]

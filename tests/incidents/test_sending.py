@@ -151,6 +151,7 @@ def test_a_channel_that_hangs_keeps_no_other_waiting(
 ) -> None:
     def told(channel: Channel) -> int:
         loop._send()
+        loop._database.close()
         return Notification.objects.filter(channel=channel).exclude(sent_at=None).count()
 
     pagerduty.answers.clear()

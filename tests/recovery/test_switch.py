@@ -8,6 +8,7 @@ import pytest
 
 from alerts import modes, recovery
 from alerts.models import Crash, Life, Mode, ModeChange, Process
+from alerts.processes import GONE_SECONDS
 from alerts.recovery import evaluation
 from alerts.recovery.signals import threshold_reached
 from tests.race import together
@@ -158,7 +159,7 @@ def test_it_does_not_come_back_while_forwarding_still_crashes(settings: Any) -> 
 def test_it_does_not_come_back_while_no_forwarding_worker_lives(settings: Any) -> None:
     quiet(settings)
     degraded_long_ago()
-    Process.objects.update(last_seen_at=database_now() - timedelta(seconds=16))
+    Process.objects.update(last_seen_at=database_now() - timedelta(seconds=GONE_SECONDS + 1))
     recovery.evaluate()
     assert modes.current().mode == "degraded"
     Process.objects.update(last_seen_at=database_now(), role="alerts")

@@ -18,14 +18,14 @@ from rudderproj.upkeep import Chore
 def chores(committed: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """No chores but a test's own; the names of those that were done."""
     monkeypatch.setattr(upkeep, "_chores", {})
-    monkeypatch.setattr(upkeep, "_done_at", {})
+    monkeypatch.setattr(upkeep, "_idle_at", {})
     return []
 
 
-def noting(done: list[str], name: str, every_seconds: float = 0.0) -> Chore:
+def noting(done: list[str], name: str, every_seconds: float = 0.0, count: int = 3) -> Chore:
     def do(_: Connection) -> int:
         done.append(name)
-        return 3
+        return count
 
     return Chore(name, do, lambda _: [f"{name} to be done"], every_seconds)
 
@@ -102,12 +102,17 @@ def test_an_upkeep_that_is_stopped_in_the_middle_loses_its_turn(
     assert chores == []
 
 
-def test_a_costly_chore_is_not_done_at_every_turn(chores: list[str]) -> None:
-    upkeep.register(noting(chores, "often"))
+def test_a_costly_chore_that_found_nothing_to_do_is_not_done_at_every_turn(chores: list[str]) -> None:
+    upkeep.register(noting(chores, "often", count=0))
+    upkeep.register(noting(chores, "seldom", 3600, count=0))
+    assert upkeep.run() == {"often": 0, "seldom": 0}
+    assert upkeep.run() == {"often": 0}
+    assert upkeep.run(due_only=False) == {"often": 0, "seldom": 0}
+
+
+def test_a_chore_that_found_something_is_done_at_the_next_turn_too(chores: list[str]) -> None:
     upkeep.register(noting(chores, "seldom", 3600))
-    assert upkeep.run() == {"often": 3, "seldom": 3}
-    assert upkeep.run() == {"often": 3}
-    assert upkeep.run(due_only=False) == {"often": 3, "seldom": 3}
+    assert [upkeep.run(), upkeep.run()] == [{"seldom": 3}] * 2
 
 
 def test_the_task_takes_a_database_that_is_away(chores: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
