@@ -9,7 +9,6 @@ import yaml
 from tests.deploy.chart import CHART, PRESETS, containers, of_kind, part, pods, template, text
 from tests.deploy.product import VARIABLES
 from tests.docs.pages import ROOT, Page
-from tests.metrics.test_deploy import rules
 
 FLOWER = ("--set", "flower.enabled=true")
 BACKUP = ("--set", "postgres.backup.objectStore=s3")
@@ -32,6 +31,12 @@ def leaves(value: Any, path: str = "") -> list[str]:
     return [leaf for key, one in value.items() for leaf in leaves(one, f"{path}.{key}".strip("."))]
 
 
+def alerts() -> list[dict[str, Any]]:
+    """The repository's rules and the chart's own."""
+    (found,) = of_kind("multi", "PrometheusRule")
+    return [rule for group in found["spec"]["groups"] for rule in group["rules"]]
+
+
 @both
 def test_a_role_that_crashes_takes_no_other_with_it(preset: str) -> None:
     """Each has a Deployment of its own, and no pod waits for another's."""
@@ -40,7 +45,7 @@ def test_a_role_that_crashes_takes_no_other_with_it(preset: str) -> None:
     for name, pod in pods(preset, *FLOWER).items():
         assert [one["name"] for one in pod["containers"]] == [name]
         assert "initContainers" not in pod
-        for probe in ("readinessProbe", "livenessProbe"):
+        for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
             asked = pod["containers"][0].get(probe, {}).get("httpGet", {})
             assert "host" not in asked, name
 
@@ -121,7 +126,7 @@ def test_every_line_of_a_preset_is_explained(preset: str) -> None:
 
 
 def test_every_alert_has_a_page_that_names_it() -> None:
-    for rule in rules():
+    for rule in alerts():
         page = ROOT / rule["annotations"]["runbook"]
         assert rule["alert"] in page.read_text(), (rule["alert"], page)
 
@@ -140,10 +145,10 @@ def test_every_runbook_says_the_same_three_things_and_is_in_the_index() -> None:
 
 
 def test_alerts_and_incidents_that_a_runbook_names_exist() -> None:
-    alerts = {rule["alert"] for rule in rules()}
+    known = {rule["alert"] for rule in alerts()}
     incidents = (ROOT / "alerts/incidents/kinds.py").read_text()
     for path in (ROOT / "docs/runbooks").glob("*.md"):
         words = re.findall(r"`([^`\n]+)`", path.read_text())
-        assert {word for word in words if re.fullmatch(r"Rudderproj\w+", word)} <= alerts, path.name
+        assert {word for word in words if re.fullmatch(r"Rudderproj\w+", word)} <= known, path.name
         for found in re.findall(r"incidents? `(\w+)`", path.read_text()):
             assert f'"{found}"' in incidents, (path.name, found)

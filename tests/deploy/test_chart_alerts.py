@@ -1,0 +1,129 @@
+"""The chart's alert rules and the questions that scale workers, as Prometheus answers them beside another release."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.chart import PRESETS, of_kind
+from tests.metrics.promtool import promtool
+from tests.metrics.test_deploy import rules
+
+HERE = 'namespace="default"'  # helm's, unless told otherwise
+THERE = 'namespace="other"'
+WEB_PODS = "kube_deployment_status_replicas_available"
+
+
+def groups(preset: str = "multi") -> list[dict[str, Any]]:
+    (found,) = of_kind(preset, "PrometheusRule")
+    listed: list[dict[str, Any]] = found["spec"]["groups"]
+    return listed
+
+
+def queries() -> tuple[str, str]:
+    """What scales forwarding workers: by age, by destinations."""
+    (scaler,) = of_kind("multi", "ScaledObject")
+    age, work = (str(trigger["metadata"]["query"]) for trigger in scaler["spec"]["triggers"])
+    return age, work
+
+
+def series(values: dict[str, str]) -> list[dict[str, str]]:
+    return [{"series": name, "values": listed} for name, listed in values.items()]
+
+
+def prometheus_says(folder: Path, test: dict[str, Any]) -> None:
+    """Fails unless Prometheus answers what the test of its own kind expects."""
+    (folder / "rules.yml").write_text(json.dumps({"groups": groups()}))
+    whole = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [{"interval": "1m", **test}]}
+    (folder / "test.yml").write_text(json.dumps(whole))
+    done = subprocess.run([promtool(), "test", "rules", str(folder / "test.yml")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def raised(alert: str) -> dict[str, Any]:
+    """The alert as Prometheus would send it, when its labels say nothing further."""
+    rule = next(rule for group in groups() for rule in group["rules"] if rule["alert"] == alert)
+    return {"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_question_is_about_this_release_alone(preset: str) -> None:
+    expressions = [rule["expr"] for group in groups(preset) for rule in group["rules"]]
+    for expression in (*expressions, *queries()):
+        metrics = re.findall(r"\b(?:rudderproj|kube)_\w+", expression)
+        assert metrics
+        for metric in metrics:
+            assert expression.count(metric) == expression.count(f"{metric}{{{HERE}"), expression
+
+
+def test_the_rules_are_those_of_the_repository_and_one_of_the_cluster() -> None:
+    unscoped = json.dumps(groups()).replace("{" + HERE.replace('"', '\\"') + ", ", "{")
+    unscoped = unscoped.replace("{" + HERE.replace('"', '\\"') + "}", "")
+    listed = [rule for group in json.loads(unscoped) for rule in group["rules"]]
+    assert listed[:-1] == rules()
+    assert listed[-1]["alert"] == "RudderprojNoWebPod"
+
+
+@pytest.mark.parametrize(
+    ("pods", "fires"),
+    [
+        ({f'{WEB_PODS}{{{HERE}, deployment="rudderproj-web"}}': "3x5 0x15"}, True),
+        ({f'{WEB_PODS}{{{HERE}, deployment="rudderproj-web"}}': "3x5 1x15"}, False),
+        ({}, True),  # nobody counts, or the Deployment is gone
+    ],
+)
+def test_no_public_web_pod_is_an_alert_although_admin_tells_that_a_web_process_lives(
+    pods: dict[str, str], fires: bool, tmp_path: Path
+) -> None:
+    others = {
+        f'rudderproj_processes{{{HERE}, role="web"}}': "1x20",
+        f'rudderproj_request_seconds_count{{{HERE}, kind="other", status="200"}}': "0+1x20",
+        f'{WEB_PODS}{{{HERE}, deployment="rudderproj-admin"}}': "1x20",
+        f'{WEB_PODS}{{{THERE}, deployment="rudderproj-web"}}': "3x20",
+    }
+    expected = {
+        "RudderprojDown": [],
+        "RudderprojNoWebPod": [raised("RudderprojNoWebPod")] if fires else [],
+    }
+    asked = [{"eval_time": "15m", "alertname": name, "exp_alerts": alerts} for name, alerts in expected.items()]
+    prometheus_says(tmp_path, {"input_series": series(others | pods), "alert_rule_test": asked})
+
+
+def test_another_releases_processes_do_not_hide_that_ours_are_gone(tmp_path: Path) -> None:
+    given = {
+        f'rudderproj_processes{{{HERE}, role="forward"}}': "0x20",
+        f'rudderproj_processes{{{THERE}, role="forward"}}': "2x20",
+    }
+    name = "RudderprojNoForwardWorker"
+    asked = [{"eval_time": "10m", "alertname": name, "exp_alerts": [raised(name)]}]
+    prometheus_says(tmp_path, {"input_series": series(given), "alert_rule_test": asked})
+
+
+@pytest.mark.parametrize(("degraded", "age", "work"), [("0", 600, 1), ("1", 0, 0)])
+def test_workers_are_scaled_by_our_own_work_and_not_while_nothing_may_be_forwarded(
+    degraded: str, age: int, work: int, tmp_path: Path
+) -> None:
+    given = {f"rudderproj_degraded{{{HERE}}}": f"{degraded}x5", f"rudderproj_degraded{{{THERE}}}": "1x5"}
+    for where, seconds in ((HERE, 600), (THERE, 9000)):
+        for destination in ("a", "b") if where == THERE else ("a",):
+            labels = f'{{{where}, destination="{destination}{where[-3]}"}}'
+            given |= {
+                f"rudderproj_oldest_event_age_seconds{labels}": f"{seconds}x5",
+                f"rudderproj_pending_events{labels}": "9x5",
+                f"rudderproj_failed_events{labels}": "0x5",
+            }
+    asked = [
+        {"expr": query, "eval_time": "3m", "exp_samples": [{"labels": "{}", "value": value}]}
+        for query, value in zip(queries(), (age, work), strict=True)
+    ]
+    prometheus_says(tmp_path, {"input_series": series(given), "promql_expr_test": asked})
+
+
+def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups()}))
+    done = subprocess.run([promtool(), "check", "rules", str(tmp_path / "rules.yml")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
