@@ -46,6 +46,12 @@ VARIABLES = (
         "else waits behind it",
     ),
     Variable(
+        "DATABASE_STATEMENT_SECONDS",
+        "30",
+        v.time_limit,
+        "longest time a statement may take in the database; 0: no limit, for migrations, whose indexes take their time",
+    ),
+    Variable(
         "CELERY_BROKER_URL",
         "redis://127.0.0.1:6379/0",
         v.broker,

@@ -81,6 +81,17 @@ def seconds_or_none(value: str) -> float:
     return seconds(value) if value and value != "0" else 0.0
 
 
+def time_limit(value: str) -> float:
+    """Seconds that PostgreSQL gets as whole milliseconds of 32 bits, where 0 is no limit."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if number != 0 and not 0.001 <= number <= 2_147_483:
+        raise ValueError("expected seconds from 0.001 to 2147483, or 0 for no limit")
+    return number
+
+
 def words(value: str) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()]
 

@@ -87,8 +87,9 @@ def database(url: str) -> dict[str, Any]:
     """Django's database settings for a postgres:// URL; query parameters become libpq options."""
     known = parameters(url)
     # A stopped client must not hold the horizon, which would freeze all forwarding: the server ends it.
-    timeouts = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=10s -c timezone=UTC"
-    timeouts += f" -c lock_timeout={ENV['DATABASE_LOCK_SECONDS'] * 1000:.0f}"  # milliseconds
+    timeouts = "-c idle_in_transaction_session_timeout=10s -c timezone=UTC"
+    for name, variable in (("lock", "DATABASE_LOCK_SECONDS"), ("statement", "DATABASE_STATEMENT_SECONDS")):
+        timeouts += f" -c {name}_timeout={ENV[variable] * 1000:.0f}"  # milliseconds
     options = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
     options["tcp_user_timeout"] = "30000"  # milliseconds: a host that vanished is noticed also while it owes an answer
     options |= {name: value for name, value in known.items() if name not in _DJANGO_HAS}

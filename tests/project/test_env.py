@@ -16,6 +16,11 @@ from rudderproj import env
         ("DEBUG", "perhaps"),
         ("LOG_LEVEL", "LOUD"),
         ("RETRY_WINDOW_SECONDS", "-1"),
+        ("DATABASE_STATEMENT_SECONDS", ""),
+        ("DATABASE_STATEMENT_SECONDS", "-1"),
+        ("DATABASE_STATEMENT_SECONDS", "30s"),
+        ("DATABASE_STATEMENT_SECONDS", "0.0004"),  # 0 milliseconds would be no limit
+        ("DATABASE_STATEMENT_SECONDS", "2147484"),  # more than PostgreSQL takes
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(name: str, value: str) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from rudderproj import dsn
-from rudderproj.settings import database
+from rudderproj.env import read
+from rudderproj.settings import ENV, database
 
 
 def test_several_hosts_reach_django_and_only_one_that_can_be_written_will_do() -> None:
@@ -30,3 +31,14 @@ def test_no_url_is_no_parameters() -> None:
 def test_what_libpq_cannot_use_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match=r"^expected a URL starting with postgres:// or postgresql://$"):
         dsn.parameters(url)
+
+
+@pytest.mark.parametrize(("given", "milliseconds"), [("30", 30000), ("0.5", 500), ("0", 0), ("0.0", 0)])
+def test_a_statement_may_take_as_long_as_is_set_and_for_ever_with_0(
+    given: str, milliseconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "DATABASE_STATEMENT_SECONDS"
+    monkeypatch.setitem(ENV, name, read({name: given})[name])
+    monkeypatch.setitem(ENV, "DATABASE_LOCK_SECONDS", 3.0)
+    words = database("postgresql://db1/x")["OPTIONS"]["options"].split()
+    assert {f"statement_timeout={milliseconds}", "lock_timeout=3000"} <= set(words)
