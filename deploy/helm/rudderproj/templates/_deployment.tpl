@@ -5,6 +5,10 @@
 {{- if eq .part "flower" }}{{ $ready = "/healthcheck" }}{{ $port = "http" }}{{ end }}
 readinessProbe: {httpGet: {path: {{ $ready }}, port: {{ $port }}}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2}
 livenessProbe: {httpGet: {path: {{ eq $ready "/ready" | ternary "/health" $ready }}, port: {{ $port }}}, initialDelaySeconds: 30, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
+{{- if eq $port "metrics" }}
+# A worker opens that port once it has found the broker, which may be away for long: to be killed would not help.
+startupProbe: {httpGet: {path: {{ $ready }}, port: {{ $port }}}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 1000000}
+{{- end }}
 {{- end }}
 
 {{- define "rudderproj.deployment" -}}
@@ -18,6 +22,9 @@ spec:
   {{- if not (or (and (eq .part "web") .root.Values.web.autoscaling.enabled) (and (eq .part "forward") .root.Values.forward.autoscaling.kind)) }}
   replicas: {{ $own.replicas }}
   {{- end }}
+  {{- if eq .part "beat" }}
+  minReadySeconds: 10  # without a probe it is ready at once: one that ends at its start must not replace another
+  {{- end }}
   revisionHistoryLimit: 5
   strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
   selector:
@@ -27,6 +34,8 @@ spec:
     metadata:
       labels:
         {{- include "rudderproj.labels" . | nindent 8 }}
+      annotations:
+        {{- include "rudderproj.movable" . | nindent 8 }}
     spec:
       {{- include "rudderproj.place" . | nindent 6 }}
       terminationGracePeriodSeconds: {{ $own.graceSeconds }}

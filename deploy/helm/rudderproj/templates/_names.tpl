@@ -15,6 +15,11 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
+{{/* Of pods: nothing in their emptyDirs is missed, so an autoscaler may take their node. */}}
+{{- define "rudderproj.movable" -}}
+cluster-autoscaler.kubernetes.io/safe-to-evict: "true"
+{{- end }}
+
 {{- define "rudderproj.meta" -}}
 name: {{ include "rudderproj.name" .root }}-{{ .part }}
 labels:

@@ -1,0 +1,154 @@
+"""What the chart must have while something is away: broker, node, zone, operator, the web pods themselves."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from rudderproj.stack.postgres import SETTINGS
+from tests.deploy.chart import PRESETS, containers, of_kind, part, template, text
+from tests.deploy.product import VARIABLES
+from tests.docs.pages import ROOT, Page
+
+FLOWER = ("--set", "flower.enabled=true")
+ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
+
+both = pytest.mark.parametrize("preset", PRESETS)
+
+
+def values(name: str) -> dict[str, Any]:
+    """Ours for another's chart."""
+    path = ROOT / f"deploy/helm/{name}-values.yaml"
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+@both
+def test_a_worker_that_starts_while_the_broker_is_away_is_not_killed_for_it(preset: str) -> None:
+    """Its metrics port opens once it has found the broker; liveness asks no sooner than startup has answered."""
+    for name in ("forward", "alerts"):
+        container = dict(containers(preset))[name]
+        startup, liveness = container["startupProbe"], container["livenessProbe"]
+        assert startup["httpGet"] == liveness["httpGet"]
+        assert startup["periodSeconds"] * startup["failureThreshold"] > 30 * 86400
+    assert {name for name, one in containers(preset, *FLOWER) if "startupProbe" in one} == {"forward", "alerts"}
+
+
+@both
+def test_pods_reach_pods_where_a_network_plugin_matches_none_by_its_address(preset: str) -> None:
+    (policy,) = (one for one in of_kind(preset, "NetworkPolicy") if part(one) == "default")
+    peers = [peer for rule in policy["spec"]["egress"] for peer in rule.get("to", ())]
+    assert {"namespaceSelector": {}} in peers
+    assert [peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer] == ["0.0.0.0/0", "::/0"]
+
+
+@both
+def test_a_pod_that_is_gone_and_not_withdrawn_yet_is_answered_for_too(preset: str) -> None:
+    (ingress,) = of_kind(preset, "Ingress")
+    said = {key.rpartition("/")[2]: value for key, value in ingress["metadata"]["annotations"].items()}
+    assert said["custom-http-errors"] == "502,504"
+    assert said["default-backend"] == "rudderproj-away"
+
+
+@both
+def test_an_autoscaler_may_take_the_node_of_whatever_keeps_nothing(preset: str) -> None:
+    for one in of_kind(preset, "Deployment", *FLOWER):
+        pod = one["spec"]["template"]
+        assert all({"emptyDir", "configMap"} & set(volume) for volume in pod["spec"]["volumes"])
+        assert pod["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "true", part(one)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "labels"),
+    [
+        ("cnpg", (), {"app.kubernetes.io/name": "cloudnative-pg"}),
+        (
+            "ingress-nginx",
+            ("controller",),
+            {"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller"},
+        ),
+    ],
+)
+def test_a_zone_does_not_take_the_operator_or_the_controller_with_it(
+    name: str, path: tuple[str, ...], labels: dict[str, str]
+) -> None:
+    found = values(name)
+    for key in path:
+        found = found[key]
+    assert found["replicaCount"] == 2
+    (web,) = (one for one in of_kind("multi", "Deployment") if part(one) == "web")
+    assert found["tolerations"] == web["spec"]["template"]["spec"]["tolerations"]
+    apart = found["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert [one["podAffinityTerm"]["topologyKey"] for one in apart] == [ZONE, HOST]
+    assert all(one["podAffinityTerm"]["labelSelector"] == {"matchLabels": labels} for one in apart)
+    assert f"-f deploy/helm/{name}-values.yaml" in (ROOT / "docs/howto/deploy.md").read_text()
+
+
+def test_the_operator_is_looked_for_under_the_name_that_its_installation_gives_it() -> None:
+    """A chart's own name is appended to the release's, unless that has it."""
+    installed = re.search(
+        r"helm upgrade --install (\w+) (cloudnative-pg) ", (ROOT / "docs/howto/deploy.md").read_text()
+    )
+    assert installed
+    asked = re.findall(
+        r"-n cnpg-system logs deployment/([\w-]+)", text(Page(ROOT / "docs/runbooks/database-failover.md").code)
+    )
+    assert asked == ["-".join(installed.groups())]
+
+
+def test_the_database_is_set_as_where_the_figures_were_measured() -> None:
+    measured = dict(re.findall(r"^(\w+) = (\w+)$", SETTINGS, re.MULTILINE))
+    (cluster,) = of_kind("multi", "Cluster")
+    ours = cluster["spec"]["postgresql"]["parameters"]
+    assert {"shared_buffers", "max_wal_size", "min_wal_size", "checkpoint_timeout", "jit"} <= set(ours)
+    assert {name: measured[name] for name in ours if name != "max_connections"} == {
+        name: value for name, value in ours.items() if name != "max_connections"
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [
+        (("--set", "settings.FORWARD_TIMEOUT_SECONDS=84"), True),
+        (("--set", "settings.FORWARD_TIMEOUT_SECONDS=85"), False),
+        (("--set-string", "settings.FORWARD_TIMEOUT_SECONDS=85"), False),
+        (("--set", "settings.FORWARD_BUDGET_SECONDS=80"), False),
+        (("--set", "forward.graceSeconds=15"), False),
+        (("--set", "forward.graceSeconds=20", "--set", "forward.preStopSeconds=5"), False),
+    ],
+)
+def test_a_worker_that_would_be_killed_amid_a_link_is_refused(options: tuple[str, ...], fits: bool) -> None:
+    assert (VARIABLES["FORWARD_BUDGET_SECONDS"].default, VARIABLES["FORWARD_TIMEOUT_SECONDS"].default) == ("5", "10")
+    done = template("multi", *options)
+    assert (done.returncode == 0) == fits, done.stderr
+    assert ("forward.graceSeconds: a link may take" in done.stderr) != fits
+
+
+@both
+def test_beat_that_ends_at_its_start_replaces_no_other(preset: str) -> None:
+    waits = {part(one): one["spec"].get("minReadySeconds", 0) for one in of_kind(preset, "Deployment")}
+    assert waits.pop("beat") == 10
+    assert set(waits.values()) == {0}  # these have probes
+
+
+def test_valkey_takes_other_pods_connections_whatever_its_image_says() -> None:
+    words = dict(containers("multi"))["valkey"]["command"]
+    assert words[words.index("--protected-mode") + 1] == "no"
+
+
+@both
+def test_links_in_alerts_lead_somewhere(preset: str) -> None:
+    admin = dict(containers(preset))["alerts"]["env"]
+    assert {"name": "ADMIN_URL", "value": "http://localhost:8080"} in admin
+
+
+def test_a_migration_is_given_the_time_that_it_takes() -> None:
+    unlimited = {"name": "DATABASE_STATEMENT_SECONDS", "value": "0"}
+    assert {name for name, one in containers("multi") if unlimited in one.get("env", ())} == {"migrate"}
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    limited = {name: one.get("environment", {}).get("DATABASE_STATEMENT_SECONDS") for name, one in compose.items()}
+    assert limited.pop("migrate") == "0"
+    assert set(limited.values()) == {None}
+    assert json.loads(VARIABLES["DATABASE_STATEMENT_SECONDS"].default) == 30
