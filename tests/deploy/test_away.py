@@ -1,9 +1,12 @@
-"""What answers while no web pod is ready: the chart's own configuration, in a real nginx."""
+"""What answers while no web pod is ready: the chart's configuration, in a real nginx, by itself and in front."""
 
+import contextlib
 import http.client
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -30,8 +33,11 @@ http {{
 """
 
 
-def config() -> str:
-    (found,) = (one for one in of_kind("multi", "ConfigMap") if part(one) == "away")
+IN_FRONT = ("--set", "away.inFront=true")
+
+
+def config(*options: str) -> str:
+    (found,) = (one for one in of_kind("multi", "ConfigMap", *options) if part(one) == "away")
     return str(found["data"]["default.conf"])
 
 
@@ -56,22 +62,67 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
+@contextlib.contextmanager
+def nginx(folder: Path, configuration: str) -> Iterator[int]:
     """Where it listens."""
     program = shutil.which("nginx") or (str(TAKEN) if TAKEN.exists() else None)
     if program is None:
         pytest.skip("no nginx, and no Debian of which tests/deploy/install.sh (`make test`) could take it")
     number = free_port()
-    (tmp_path / "default.conf").write_text(config().replace("listen 8080;", f"listen 127.0.0.1:{number};"))
-    (tmp_path / "nginx.conf").write_text(MAIN.format(folder=tmp_path))
-    process = subprocess.Popen([program, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")])
+    (folder / "default.conf").write_text(configuration.replace("listen 8080;", f"listen 127.0.0.1:{number};"))
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
+    process = subprocess.Popen([program, "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
         assert eventually(lambda: process.poll() is not None or answers(number))
         yield number
     finally:
         process.terminate()
         process.wait(20)
+
+
+def in_front_of(web: int) -> str:
+    """The configuration that asks the web pods itself."""
+    whole = config(*IN_FRONT)
+    assert "http://rudderproj-web:8080;" in whole
+    return whole.replace("rudderproj-web:8080", f"127.0.0.1:{web}")
+
+
+@pytest.fixture(params=["behind", "in front"])
+def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
+    """Asked by a controller that found no web pod, and asked first, with no web pod behind."""
+    with nginx(tmp_path, config() if request.param == "behind" else in_front_of(free_port())) as number:
+        yield number
+
+
+class Web(BaseHTTPRequestHandler):
+    """In place of a web pod: answers what it was asked, refuses /full with 503 as one that is too busy."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(503 if self.path == "/full" else 200)
+        for name, value in {
+            "Content-Length": "0",
+            "X-Path": self.path,
+            "X-Length": str(len(body)),
+            "X-From": self.headers["X-Forwarded-For"],
+            "X-Host": self.headers["Host"],
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def web() -> Iterator[int]:
+    server = HTTPServer(("127.0.0.1", 0), Web)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
 
 
 def test_an_sdk_is_told_when_to_come_back_whatever_it_asks(port: int) -> None:
@@ -95,3 +146,31 @@ def test_a_browser_may_ask_at_all(port: int) -> None:
     assert headers["access-control-allow-origin"] == "*"
     assert headers["access-control-allow-headers"] == "authorization,anonymousid"
     assert "POST" in headers["access-control-allow-methods"]
+
+
+def test_in_front_it_changes_nothing_of_what_a_web_pod_is_asked_and_answers(tmp_path: Path, web: int) -> None:
+    with nginx(tmp_path, in_front_of(web)) as number:
+        asked = {"Host": "events.example.com", "X-Forwarded-For": "203.0.113.9"}
+        status, headers = ask(number, "POST", "/v1/batch?a=%2F", b"x" * 10_485_760, asked)
+        assert (status, headers["x-path"], headers["x-length"]) == (200, "/v1/batch?a=%2F", "10485760")
+        assert (headers["x-from"], headers["x-host"]) == ("203.0.113.9, 127.0.0.1", "events.example.com")
+        status, headers = ask(number, "POST", "/full", b"{}")
+        assert (status, headers["x-path"]) == (503, "/full")
+
+
+@pytest.mark.parametrize(("options", "backend"), [((), "rudderproj-web"), (IN_FRONT, "rudderproj-away")])
+def test_the_ingress_asks_whoever_is_in_front_and_a_policy_lets_that_reach_the_web_pods(
+    options: tuple[str, ...], backend: str
+) -> None:
+    (ingress,) = of_kind("multi", "Ingress", *options)
+    assert ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] == backend
+    names = {key.rpartition("/")[2] for key in ingress["metadata"]["annotations"]}
+    assert ({"default-backend", "custom-http-errors"} <= names) == (not options)
+    (policy,) = (one for one in of_kind("multi", "NetworkPolicy", *options) if part(one) == "web")
+    (rule,) = policy["spec"]["ingress"]
+    callers = [
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        for peer in rule["from"]
+        if "podSelector" in peer
+    ]
+    assert callers == (["away"] if options else [])
