@@ -150,6 +150,13 @@ class Lease:
         if not await self._database.run(checkpoint.write, self.token, self._seq, progress, changes):
             raise LeaseLost("checkpoint refused")
 
+    async def recover_others(self, claims: int) -> int:
+        """Free the lanes of those of so many other claims whose holders are dead or too late; how many they were.
+
+        While this link runs nobody else is rung who would.
+        """
+        return await self._database.run(lanes.recover, self._destination_id) if claims > 0 else 0
+
     async def step_aside(self) -> None:
         """Leave the slot to another link; the lanes are still ours."""
         await self._database.run(lanes.step_aside, self.token)

@@ -205,6 +205,8 @@ class Link:
         await self._read_control()
         self._tell(doorbell.mark_running)
         await self._retry_due()
+        if await self._lease.recover_others(self._control.claims - 1):
+            self._tell(doorbell.call)
         if self._control.claims == 1 and clock() >= self._alone_at:  # no other link came to share
             await self._take_more()
         await self._take_replays()
@@ -242,9 +244,8 @@ class Link:
 
     async def _read(self) -> bool:
         """Read more of the log when memory runs low; False when there was nothing to read."""
-        if self._courier.queued > READ_EVENTS // 2 and self._courier.moving(HANG_SECONDS) > READ_EVENTS // 2:
-            return False
-        if self._memory.is_full:
+        half = READ_EVENTS // 2
+        if self._memory.is_full or (self._courier.queued > half and self._courier.moving(HANG_SECONDS) > half):
             return False
         live = [lane for lane in self._lease.lanes.values() if not lane.replay]
         asked = self._due.choose(live, self._may_read, clock(), self.outlook.all_seconds)

@@ -1,9 +1,11 @@
 """Requests that are never answered: a row after the timeout, and meanwhile everybody else goes on."""
 
+import os
 import time
 
 from django.db import connection
 
+from destinations import owner
 from destinations.oracle.script import HANG
 from ingest.hashing import lane_of
 from tests.forwarding.workers import eventually, forwarding, limits
@@ -79,4 +81,25 @@ def test_lanes_nobody_works_on_do_not_wait_for_a_request_that_hangs_beside_anoth
         others = set(world.append_apart(["other1", "other2"], ["slow"]))
         assert world.sink.wait_for(lambda sink: others <= set(sink.ids()))
         assert len(world.sink.of("s0")) == 1, "the others waited until the hanging request was given up"
+        world.sink.refuse_connections()
+
+
+def test_lanes_of_a_process_that_died_do_not_wait_for_the_end_of_a_link_that_lives(world: World) -> None:
+    world.append("slow", "s0", answers=["hang", 200])
+    (other,) = set(world.append_apart(["other"], ["slow"]))
+    died = owner.me().replace(f" {os.getpid()} ", " 12345678 ")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO destinations_claim (destination_id, slot, owner, expires_at)"
+            " VALUES (%s, 1, %s, clock_timestamp() + interval '1 hour') RETURNING id",
+            [world.destination.pk, "somebody else"],
+        )
+        ((claim,),) = cursor.fetchall()
+        cursor.execute("UPDATE destinations_lane SET claim_id = %s WHERE number <> %s", [claim, lane_of("slow")])
+    with forwarding([world.destination], chosen=limits(timeout_seconds=20.0, budget_seconds=20.0)):
+        assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 1)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE destinations_claim SET owner = %s WHERE id = %s", [died, claim])
+        assert world.sink.wait_for(lambda sink: other in sink.ids())
+        assert len(world.sink.of("s0")) == 1, "the other waited until the hanging request was given up"
         world.sink.refuse_connections()
