@@ -19,6 +19,7 @@ from destinations.oracle.server import Exchange, Request, listener
 from destinations.verify.answers import Answers
 from destinations.verify.ledger import Kind, Writer
 from destinations.verify.site import Unusable
+from destinations.verify.traffic import is_whole
 
 NOT_OURS = Reply(404)
 
@@ -56,11 +57,12 @@ class Sink:
 
 
 def _message_id(body: bytes) -> str:
+    """Empty of what is no event, or not as it was sent."""
     try:
         event = orjson.loads(body)
     except ValueError:
         return ""
-    return str(event.get("messageId")) if isinstance(event, dict) else ""
+    return str(event.get("messageId")) if isinstance(event, dict) and is_whole(event) else ""
 
 
 @contextmanager

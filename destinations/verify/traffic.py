@@ -10,13 +10,15 @@ import re
 from bisect import bisect
 from itertools import accumulate
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from zlib import crc32
 
 from destinations.verify.load import Load
 
 _TRIES = 8  # to draw a user who is free, before the free ones are looked for
 _NOISE = 65536
 _NUMBERS = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
+_OF_A_RUN = re.compile(r"(.+-\d{1,18})-(\d{1,18})", re.ASCII | re.DOTALL)
 
 
 class Numbered(NamedTuple):
@@ -35,6 +37,21 @@ def numbered(run: str, message_id: str) -> Numbered | None:
     """The event that a message id names; None when it is none of this run's."""
     found = _NUMBERS.fullmatch(message_id.removeprefix(f"{run}-")) if message_id.startswith(f"{run}-") else None
     return Numbered(int(found[1]), int(found[2])) if found else None
+
+
+def is_whole(event: dict[str, Any]) -> bool:
+    """Whether what a run sent under this message id has arrived as it was sent; of others nobody knows."""
+    found = _OF_A_RUN.fullmatch(str(event.get("messageId")))
+    if found is None:
+        return True
+    properties = event.get("properties")
+    if not isinstance(properties, dict) or (event.get("userId"), str(properties.get("number"))) != found.groups():
+        return False
+    return bool(properties.get("sum") == _sum(found[0], str(properties.get("text"))))
+
+
+def _sum(message_id: str, text: str) -> int:
+    return crc32(f"{message_id} {text}".encode())
 
 
 class Traffic:
@@ -70,17 +87,18 @@ class Traffic:
         """These events' request is over."""
         self._busy.difference_update(event.user for event in events)
 
-    def event(self, event: Numbered) -> dict[str, object]:
+    def event(self, event: Numbered) -> dict[str, Any]:
         """As an SDK sends it."""
         size = self._load.payload.draw(self._texts)
         start = self._texts.randrange(_NOISE)
         text = (self._noise[start:] + self._noise * (size // _NOISE + 1))[:size]
+        name = message_id(self._run, event)
         return {
             "type": "track",
             "event": "Verified",
             "userId": f"{self._run}-{event.user}",
-            "messageId": message_id(self._run, event),
-            "properties": {"number": event.number, "text": text},
+            "messageId": name,
+            "properties": {"number": event.number, "text": text, "sum": _sum(name, text)},
         }
 
     def _draw(self) -> int | None:

@@ -1,5 +1,6 @@
 """What is sent: sizes, users, numbers."""
 
+import json
 from collections import Counter
 from random import Random
 
@@ -7,7 +8,7 @@ import pytest
 
 from destinations.verify.load import Load, Mix, Span
 from destinations.verify.sender import Task
-from destinations.verify.traffic import Numbered, Traffic, message_id, numbered
+from destinations.verify.traffic import Numbered, Traffic, is_whole, message_id, numbered
 
 RUN = "verify-1"
 
@@ -102,3 +103,19 @@ def test_a_task_survives_its_way_to_the_process() -> None:
     task = Task(Load(batch=Mix.parse("1*9,20-50", 1)), 0, RUN, ["http://x"], "key", "/ledger")
 
     assert Task.parse(task.dump()) == task
+
+
+def test_an_event_that_was_changed_on_its_way_is_told_from_what_was_sent() -> None:
+    traffic = Traffic(Load(), RUN, 0)
+    first, second = (traffic.event(Numbered(1, number)) for number in (0, 1))
+    assert is_whole(first)
+    assert is_whole(json.loads(json.dumps(first)))
+    for changed in (
+        {"userId": f"{RUN}-2"},
+        {"properties": second["properties"]},
+        {"properties": None},
+        {"properties": first["properties"] | {"text": "other"}},
+        {"messageId": second["messageId"]},
+    ):
+        assert not is_whole(first | changed), changed
+    assert is_whole({"messageId": "of somebody else"})
