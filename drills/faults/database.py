@@ -22,8 +22,10 @@ from rudderproj.stack import processes
 
 STOP_SECONDS = 60.0
 BEFORE_SECONDS = 1.0  # an event that is acknowledged so late after BEGIN was stored after it
+DUMPED = ("ingest_event", "destinations_lane", "destinations_claim", "destinations_checkpoint", "destinations_delivery")
 FELT = 20  # requests that are refused while nobody gets a connection
 _INSERTS = f"{OTHER_CLIENTS} AND application_name = 'rudderproj event log'"
+_LAST_DAY = r"SELECT max(relname) FROM pg_class WHERE relkind = 'r' AND relname ~ '^ingest_event_\d{8}$'"
 _WAITING_INSERT = f"SELECT pid {_INSERTS} AND wait_event_type = 'Lock'"
 # Others that hold the horizon do so rightly: a checkpoint does, for a moment.
 _HELD_BY = f"SELECT 1 {OTHER_CLIENTS} AND pid IN ({{}}) AND (backend_xid IS NOT NULL OR state = 'idle in transaction')"
@@ -86,14 +88,21 @@ def _judge_refused(scene: Scene) -> None:
 
 
 def read_for_long(scene: Scene) -> None:
-    """A reader's snapshot and one pg_dump after the other for the whole load; upkeep runs beside them."""
+    """What a long pg_dump holds, and short ones one after the other, for the whole load; upkeep runs beside them."""
     scene.recovering()
     raw = scene.stack.connect()
     with contextlib.closing(raw), raw.cursor() as cursor, _dumping(scene) as dumps:
-        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT count(*) FROM ingest_event")
+        cursor.execute(_LAST_DAY)
+        ((partition,),) = cursor.fetchall()
+        cursor.execute(f"DROP TABLE {partition}")
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute(f"LOCK TABLE {', '.join(DUMPED)} IN ACCESS SHARE MODE; SELECT count(*) FROM ingest_event")
         scene.pause(scene.left / 2)
         eventually(lambda: _has_kept_up(scene), "upkeep beside a reader")
         scene.pause(scene.left)
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition])
+        if cursor.fetchall() != [(True,)]:
+            scene.complain("upkeep made no partition beside a reader")
     scene.note(f"{len(dumps)} dumps")
     if not dumps or any(dumps):
         scene.complain(f"pg_dump ended with {sorted(set(dumps))}")

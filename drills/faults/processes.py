@@ -148,6 +148,6 @@ DRILLS: Sequence[Drill] = (
     Drill("kill-any", "SIGKILL of any process, by chance", kill_any, 0, WORKER_KILLED, Plan(seconds=60)),
     Drill("kill-all", "SIGKILL of all processes but the services", kill_all, 9, WORKER_KILLED, Plan(seconds=30)),
     Drill("power-cut", "SIGKILL of everything, services included", cut_power, 10, plan=Plan(seconds=30)),
-    Drill("freeze", "SIGSTOP of a forwarding process past its lease", freeze, 27, plan=replace(SLOW, seconds=40)),
+    Drill("freeze", "SIGSTOP of a forwarding process past its lease", freeze, 38, plan=replace(SLOW, seconds=40)),
     Drill("stop", "SIGTERM of everything, and a new start", stop, 10, plan=replace(SLOW, seconds=30)),
 )
