@@ -32,6 +32,7 @@ def listening(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("TOLD_SECONDS", "TOLD_LINGER_SECONDS", "TOLD_GROWTH"):
         monkeypatch.setattr(outlook, name, 60.0)
     monkeypatch.setattr(stopping, "_told", bytearray(1))
+    monkeypatch.setattr(doorbell, "RUNNING_MS", 60_000)
     world.append("u", "first")
     forwarder = Forwarder(limits(budget_seconds=60.0))
     news = forwarder._news = News(forwarder._runner.get_loop())

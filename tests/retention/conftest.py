@@ -22,10 +22,15 @@ WriteAgo = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def usual_partitions(raw: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A short retention; afterwards the log has the partitions that it always has."""
+    """A short retention; before and afterwards the log has the partitions that it always has."""
     monkeypatch.setitem(settings.ENV, "RETENTION_DAYS", KEPT_DAYS)
     monkeypatch.setitem(settings.ENV, "RETENTION_WARNING_DAYS", 2)
+    _make_usual(raw)
     yield
+    _make_usual(raw)
+
+
+def _make_usual(raw: Connection) -> None:
     now = partitions.today(raw)
     with raw.cursor() as cursor:
         for table in partitions.tables(raw):
