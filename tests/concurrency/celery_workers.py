@@ -65,7 +65,7 @@ class Worker:
             return 0
         self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(30)
+            return self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGKILL)
             return None
