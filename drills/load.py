@@ -12,6 +12,7 @@ from destinations.verify.ledger import Reader
 from drills.ledger import Ledger
 from drills.stack import ROOT, NotSo, Stack, eventually
 
+LEAST_ACCEPTED = 0.8  # of what was to be sent, where ingest goes on; in a soak web stands still for some of the time
 RETRY_SECONDS = 1.0  # a client that waited for as long as Retry-After says would tell less of what is down
 
 
@@ -26,6 +27,11 @@ class Plan:
     seed: int = 1
     sink_latency_ms: int = 20
     patience: float = 90.0
+
+    def shortfall(self, accepted: int) -> list[str]:
+        """Whether so much less went in than was to be sent that it was no load."""
+        asked = self.rate * self.seconds
+        return [f"{accepted} accepted of {asked:.0f} that were to be sent"] if accepted < LEAST_ACCEPTED * asked else []
 
     def arguments(self, ledger: Path) -> list[str]:
         named = {

@@ -17,7 +17,6 @@ from drills.drill import Drill
 from drills.judging import Marks, Outcome, extended, outcome
 from drills.load import Plan, flowing
 from drills.scene import Scene
-from drills.soak.verdict import shortfall
 from drills.stack import ROLES, NotSo, Stack, eventually
 
 BESIDES_SECONDS = 40.0  # what a drill takes beside its load, and its stage at the start
@@ -125,7 +124,7 @@ def _one(drill: Drill, stack: Stack, options: Options, home: Path) -> Outcome:
 
 def shortfalls(drill: Drill, plan: Plan, accepted: int) -> list[str]:
     """Whether so little went in that it was no load, of a drill that does not touch ingest."""
-    return shortfall(accepted, plan.rate * plan.seconds) if drill.goes_on else []
+    return plan.shortfall(accepted) if drill.goes_on else []
 
 
 def absences(stack: Stack) -> list[str]:

@@ -57,7 +57,7 @@ def run(due_only: bool = True) -> dict[str, int | None] | None:
     `due_only` leaves out a chore that this process found nothing to do of, less than its `every_seconds` ago. Raises
     psycopg2.Error when the database is away.
     """
-    with closing(db.connect("upkeep turn", STATEMENT_SECONDS)) as turn, closing(_Session()) as session:
+    with closing(db.connect("upkeep turn", STATEMENT_SECONDS)) as turn, closing(_session()) as session:
         if not _is_ours(turn):
             return None
         done: dict[str, int | None] = {}
@@ -70,8 +70,8 @@ def run(due_only: bool = True) -> dict[str, int | None] | None:
 
 def look() -> dict[str, Sequence[str]]:
     """What each chore would find to do, or leaves alone, and why. Raises psycopg2.Error."""
-    with closing(_Session()) as session:
-        return {chore.name: chore.look(session.anew()) for chore in _chores.values()}
+    with closing(_session()) as session:
+        return {chore.name: chore.look(session.run(_as_new)) for chore in _chores.values()}
 
 
 def _is_ours(turn: Connection) -> bool:
@@ -81,14 +81,19 @@ def _is_ours(turn: Connection) -> bool:
         return cursor.fetchone() == (True,)
 
 
+def _session() -> db.Kept:
+    """One connection for many chores; another one after a chore that failed."""
+    return db.Kept("upkeep", STATEMENT_SECONDS)
+
+
 def _is_due(chore: Chore) -> bool:
     return time.monotonic() - _idle_at.get(chore.name, float("-inf")) >= chore.every_seconds
 
 
-def _do(chore: Chore, session: "_Session") -> int | None:
+def _do(chore: Chore, session: db.Kept) -> int | None:
     _idle_at[chore.name] = time.monotonic()
     try:
-        done = chore.do(session.anew())
+        done = chore.do(session.run(_as_new))
     except Exception as error:  # noqa: BLE001 - whatever it was, the other chores must still be done
         session.close()
         metrics.UPKEEP_FAILURES.add(1, chore.name)
@@ -100,23 +105,9 @@ def _do(chore: Chore, session: "_Session") -> int | None:
     return done
 
 
-class _Session:
-    """One connection for many chores, as new for each; another one after a chore that failed."""
-
-    def __init__(self) -> None:
-        self._raw: Connection | None = None
-
-    def anew(self) -> Connection:
-        """Raises psycopg2.Error."""
-        if self._raw is None:
-            self._raw = db.connect("upkeep", STATEMENT_SECONDS)
-        with self._raw.cursor() as cursor:
-            cursor.execute("RESET ALL")
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS}s"])
-        return self._raw
-
-    def close(self) -> None:
-        """End it; the next chore begins another."""
-        if self._raw is not None:
-            self._raw.close()
-            self._raw = None
+def _as_new(raw: Connection) -> Connection:
+    """Whatever the chore before has set on it."""
+    with raw.cursor() as cursor:
+        cursor.execute("RESET ALL")
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS}s"])
+    return raw

@@ -28,15 +28,10 @@ def send_due() -> int:
 
     Raises psycopg2.Error or django.db.DatabaseError.
     """
-    channels = channels_due()
+    with closing(db.connect("notifications", STATEMENT_SECONDS)) as raw:
+        channels = owed.channels(raw)
     with ThreadPoolExecutor(len(channels) or 1) as pool:
         return sum(pool.map(send_to, channels))
-
-
-def channels_due() -> list[int]:
-    """To whom something is due, by id. Raises psycopg2.Error."""
-    with closing(db.connect("notifications", STATEMENT_SECONDS)) as raw:
-        return owed.channels(raw)
 
 
 def send_to(channel: int) -> int:

@@ -99,6 +99,17 @@ def wal_bytes(server: Server) -> int | None:
     return int(server.stack.query(WAL)[0][0]) if server.stack else None
 
 
+def told(seconds: float, sent: dict[str, Any]) -> dict[str, Any]:
+    """What the load generator says of a run."""
+    return {
+        "seconds": seconds,
+        "accepted": sent["accepted"],
+        "refused": sent["refused"],
+        "accepted_per_second": per_second(sent["accepted"], sent["ended_at"] - sent["started_at"]),
+        "answer_ms": sent["answer_ms"],
+    }
+
+
 def judged(seen: dict[str, Any], expected: int) -> dict[str, int]:
     """What is wrong with what the sink saw."""
     return {

@@ -15,14 +15,10 @@ def through(server: Server, seconds: float, load: Load, answer_ms: float = 0.0) 
     driving.wait_delivered(server, accepted * server.destinations)
     seen = server.sink.report()
     return {
-        "seconds": seconds,
-        "accepted": accepted,
-        "refused": sent["refused"],
+        **driving.told(seconds, sent),
         **driving.judged(seen, accepted * server.destinations),
-        "accepted_per_second": driving.per_second(accepted, sent["ended_at"] - sent["started_at"]),
         # Until the last one arrived: a backlog left behind by the load counts against it.
         "delivered_per_second": driving.per_second(seen["delivered"], seen["last_at"] - sent["started_at"]),
-        "answer_ms": sent["answer_ms"],
         "latency_ms": seen["latency_ms"],
         **meters.figures(accepted, sent["cpu_seconds"]),
     }
@@ -36,11 +32,7 @@ def accepted(server: Server, seconds: float, load: Load) -> Run:
     figures = meters.figures(sent["accepted"], sent["cpu_seconds"])
     after = driving.stored(server, server.unconnected)
     return {
-        "seconds": seconds,
-        "accepted": sent["accepted"],
-        "refused": sent["refused"],
+        **driving.told(seconds, sent),
         "lost": 0 if before is None or after is None else sent["accepted"] - (after - before),
-        "accepted_per_second": driving.per_second(sent["accepted"], sent["ended_at"] - sent["started_at"]),
-        "answer_ms": sent["answer_ms"],
         **figures,
     }

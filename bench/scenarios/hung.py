@@ -28,13 +28,9 @@ def others(server: Server, seconds: float, load: Load, hangs: bool) -> Run:
         server.sink.hang("")
     driving.wait_delivered(server, accepted * server.destinations, quiet_seconds=BACK_SECONDS)
     return {
-        "seconds": seconds,
-        "accepted": accepted,
-        "refused": sent["refused"],
+        **driving.told(seconds, sent),
         **driving.judged(server.sink.report(), accepted * server.destinations),
-        "accepted_per_second": driving.per_second(accepted, sent["ended_at"] - sent["started_at"]),
         "delivered_per_second": driving.per_second(of_others["delivered"], of_others["last_at"] - sent["started_at"]),
-        "answer_ms": sent["answer_ms"],
         "latency_ms": of_others["latency_ms"],
         **figures,
     }

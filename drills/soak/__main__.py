@@ -43,7 +43,7 @@ def main() -> int:
         problems = [
             *verdict.problems(grown, before, after),
             *verdict.slowness(slow, plan.seconds),
-            *verdict.shortfall(load.report["accepted"], plan.rate * plan.seconds),
+            *plan.shortfall(load.report["accepted"]),
             *faults(load.report, load.ledger(), blows),
             *absences(stack),
         ]

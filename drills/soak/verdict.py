@@ -25,7 +25,6 @@ MAY_BE_LOG_BYTES = 8 * MIB  # partitions made ahead, and pages that are not full
 MAY_BE_REST_BYTES = 32 * MIB
 LEAST_SAMPLES = 8  # of a life that is shorter than LEAST_LIFE
 EXPECTED = ("web", "forward", "alerts", "beat", "flower", "valkey", "postgres")  # of each one at least is judged
-LEAST_ACCEPTED = 0.8  # of the load: web stands still for some of the time
 PARTS = 10
 
 
@@ -81,12 +80,6 @@ def latencies(ledger: Ledger) -> list[tuple[float, float]]:
     edges = [len(took) * part // PARTS for part in range(PARTS + 1)]
     found = [percentiles([ms for _, ms in took[a:b]]) for a, b in pairwise(edges) if b > a]
     return [(one["p50"], one["p95"]) for one in found]
-
-
-def shortfall(accepted: int, asked: float) -> list[str]:
-    """Whether so much less went in than was to be sent that it was no load."""
-    is_short = accepted < LEAST_ACCEPTED * asked
-    return [f"{accepted} accepted of {asked:.0f} that were to be sent"] if is_short else []
 
 
 def problems(grown: Sequence[Growth], before: Database, after: Database) -> list[str]:

@@ -158,11 +158,6 @@ def test_a_log_of_more_than_its_events_explain_is_a_problem() -> None:
     ]
 
 
-def test_a_load_of_which_much_never_went_in_is_a_problem() -> None:
-    assert verdict.shortfall(800, 1000) == []
-    assert verdict.shortfall(799, 1000) == ["799 accepted of 1000 that were to be sent"]
-
-
 def test_memory_that_is_meant_to_be_shared_is_nobodys_own() -> None:
     me = psutil.Process()
     before = private(me)
