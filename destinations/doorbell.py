@@ -5,11 +5,12 @@ destination costs no messages: its links hear of events by what is published. Mu
 durability: lost rings are found by the sweep.
 """
 
+import contextlib
 import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -138,19 +139,22 @@ def take() -> Message | None:
     return None
 
 
-def mark_running(destination_id: int) -> None:
-    """Say that a link of this destination is running, so that nobody rings for a while."""
-    _with_client("set", _key(destination_id), "running", px=RUNNING_MS)
-
-
-def mark_idle(destination_id: int) -> None:
-    """Let the destination be rung again. The caller looks for work once more afterwards."""
-    _with_client("delete", _key(destination_id))
+def mark(running: Mapping[int, bool]) -> None:
+    """Say of which destinations a link is running, so that nobody rings for a while, and which may be rung again."""
+    with _client() as client:
+        pipeline = client.pipeline(transaction=False)
+        for destination_id, is_running in running.items():
+            if is_running:
+                pipeline.set(_key(destination_id), "running", px=RUNNING_MS)
+            else:
+                pipeline.delete(_key(destination_id))
+        pipeline.execute()
 
 
 def note_swept() -> None:
     """Say that every destination with work was rung a moment ago."""
-    _with_client("set", SWEPT, 1, px=SWEPT_MS)
+    with _client() as client:
+        client.set(SWEPT, 1, px=SWEPT_MS)
 
 
 def is_swept() -> bool:
@@ -159,10 +163,12 @@ def is_swept() -> bool:
         return bool(producer.channel.client.exists(SWEPT))
 
 
-def _with_client(method: str, *args: Any, **kwargs: Any) -> None:
+@contextlib.contextmanager
+def _client() -> Iterator[Any]:
+    """The broker's, for marks, which are not worth failing for."""
     try:
         with app.producer_or_acquire() as producer:
-            getattr(producer.channel.client, method)(*args, **kwargs)
+            yield producer.channel.client
     except BROKER_AWAY as error:
         metrics.BROKER_ERRORS.add(1, "mark")
         log.warning("bell.mark_failed", error=str(error))

@@ -19,7 +19,9 @@ from destinations.control import Control
 from destinations.lease import Database, Lease, LeaseLost
 from destinations.limits import Limits
 from destinations.link import Link
+from destinations.marks import Marks
 from destinations.news import News
+from destinations.outlook import Outlook
 from destinations.probe import probe
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import Settler
@@ -48,6 +50,7 @@ class Forwarder:
         self._runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "link-calls"))
         self._database = Database(lambda: home.connect("link", STATEMENT_SECONDS))
         self._client = HttpClient(settings.ENV["EGRESS_ALLOW"])
+        self._marks = Marks()
         self._shift: Shift | None = None
         self._news: News | None = None  # for shifts
         self._given_up: set[int] = set()  # claims of ours that nothing uses any more, for the database to hear of
@@ -70,6 +73,7 @@ class Forwarder:
         if self._news:
             self._news.close()
         self._runner.run(self._client.close())
+        self._marks.stop()
         self._database.stop()
         self._runner.close()
 
@@ -89,13 +93,13 @@ class Forwarder:
 
     async def _forward(self, destination_id: int) -> bool:
         started, end = time.monotonic(), "dropped"
-        await asyncio.to_thread(doorbell.mark_running, destination_id)
+        self._marks.begun(destination_id)
         try:
             progressed = await self._link(destination_id)
             end = "progressed" if progressed else "idle"
             if progressed is None:
                 return False  # the mark stays until it fades: rings for a stopped destination would cost a link each
-            await asyncio.to_thread(doorbell.mark_idle, destination_id)
+            await self._marks.idle(destination_id)
             # Looked at after the mark: whatever is stored from now on rings by itself. For what came just before, to a
             # link that had found nothing, the sweep rings: if it looked too, such links would chase each other.
             return progressed and await self._database.run(reader.has_work, destination_id, unsettled=False)
@@ -106,9 +110,10 @@ class Forwarder:
                 await self._database.close()
             with contextlib.suppress(psycopg2.Error):  # still away: the next link of this process tells it
                 await self._give_up_claims()
-            await asyncio.to_thread(doorbell.mark_idle, destination_id)
+            await self._marks.idle(destination_id)
             return False
         finally:
+            self._marks.ended(destination_id)
             metrics.LINK_DURATION.add(time.monotonic() - started, end)
             metrics_relay.flush()  # the task may go on for others
 
@@ -165,9 +170,8 @@ class Forwarder:
     async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
         limits, hands = self._limits, Hands(flight.mine(), destination_id)
         senders = seen.concurrency(limits.share, limits.concurrency)
-        link = Link(
-            self._database, destination_id, lease, seen, sender, settler, hands, senders, self._links, self._is_told
-        )
+        outlook = Outlook(self._links, LINKS, self._is_told, self._nobody_waits)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, senders, self._marks, outlook)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
         try:
@@ -181,6 +185,9 @@ class Forwarder:
 
     def _is_told(self) -> bool:
         return self._news is not None and self._news.is_heard
+
+    def _nobody_waits(self) -> bool:
+        return self._shift is not None and self._shift.nobody_waits
 
     def _links(self) -> int:
         return max(1, self._shift.links) if self._shift else 1

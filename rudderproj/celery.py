@@ -53,6 +53,8 @@ app.conf.update(
         "interval_start": 0,
         "interval_step": 0.2,
         "interval_max": 0.2,
+        # Nothing here has a priority, and whoever looks into a queue would ask for each of four lists.
+        "priority_steps": [0],
         "master_name": settings.ENV["CELERY_BROKER_MASTER"],
     },
     task_publish_retry=False,
