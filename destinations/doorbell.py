@@ -105,6 +105,12 @@ def ring_quietly(destination_ids: Iterable[int], lanes: Lanes | None = None) -> 
         log.warning("bell.ring_failed", error=str(error))
 
 
+def tell_quietly(destination_ids: Collection[int]) -> None:
+    """Have the links of these destinations look into all their lanes, if the broker is there to tell them."""
+    with _client() as client:
+        client.publish(NEWS, News(destination_ids, None).dumped())
+
+
 def call(destination_id: int) -> None:
     """Send a message whatever was rung before: there is more work than the caller can do."""
     try:
@@ -125,17 +131,15 @@ class Message(NamedTuple):
 def take() -> Message | None:
     """Take the next message of the forward queue that is worth something, in place of the worker's main process.
 
-    None when there is none. It is gone from the queue: a process that dies now leaves it to the sweep.
+    None when there is none. It is gone from the queue: a process that dies now leaves it to the sweep. Raises one of
+    BROKER_AWAY.
     """
-    try:
-        with app.producer_or_acquire() as producer:
-            forward = app.amqp.queues[FORWARD_QUEUE].bind(producer.channel)
-            while (message := forward.get(no_ack=True)) is not None:
-                expires = message.headers.get("expires")
-                if expires is None or datetime.fromisoformat(expires) > datetime.now(UTC):
-                    return Message(message.headers["task"], message.decode()[0])
-    except BROKER_AWAY as error:
-        log.warning("bell.take_failed", error=str(error))
+    with app.producer_or_acquire() as producer:
+        forward = app.amqp.queues[FORWARD_QUEUE].bind(producer.channel)
+        while (message := forward.get(no_ack=True)) is not None:
+            expires = message.headers.get("expires")
+            if expires is None or datetime.fromisoformat(expires) > datetime.now(UTC):
+                return Message(message.headers["task"], message.decode()[0])
     return None
 
 

@@ -19,7 +19,7 @@ from destinations.control import Control
 from destinations.lease import Database, Lease, LeaseLost
 from destinations.limits import Limits
 from destinations.link import Link
-from destinations.marks import Marks
+from destinations.marks import Mark, Marks
 from destinations.news import News
 from destinations.outlook import Outlook
 from destinations.probe import probe
@@ -93,13 +93,13 @@ class Forwarder:
 
     async def _forward(self, destination_id: int) -> bool:
         started, end = time.monotonic(), "dropped"
-        self._marks.begun(destination_id)
+        mark = self._marks.begin(destination_id)
         try:
-            progressed = await self._link(destination_id)
+            progressed = await self._link(destination_id, mark)
             end = "progressed" if progressed else "idle"
             if progressed is None:
                 return False  # the mark stays until it fades: rings for a stopped destination would cost a link each
-            await self._marks.idle(destination_id)
+            await mark.idle()
             # Looked at after the mark: whatever is stored from now on rings by itself. For what came just before, to a
             # link that had found nothing, the sweep rings: if it looked too, such links would chase each other.
             return progressed and await self._database.run(reader.has_work, destination_id, unsettled=False)
@@ -110,10 +110,10 @@ class Forwarder:
                 await self._database.close()
             with contextlib.suppress(psycopg2.Error):  # still away: the next link of this process tells it
                 await self._give_up_claims()
-            await self._marks.idle(destination_id)
+            await mark.idle()
             return False
         finally:
-            self._marks.ended(destination_id)
+            mark.leave()
             metrics.LINK_DURATION.add(time.monotonic() - started, end)
             metrics_relay.flush()  # the task may go on for others
 
@@ -123,7 +123,7 @@ class Forwarder:
             await self._database.run(lanes.give_up, tokens)
             self._given_up.difference_update(tokens)
 
-    async def _link(self, destination_id: int) -> bool | None:
+    async def _link(self, destination_id: int, mark: Mark) -> bool | None:
         """Serve or probe, as the destination's state wants it: was something settled; None if nothing may be sent."""
         seen, sender = await self._begin(destination_id)
         if seen is None or sender is None:
@@ -145,7 +145,10 @@ class Forwarder:
         if probing:
             hands = Hands(flight.mine(), destination_id)
             return await probe(self._database, destination_id, lease, seen, sender, settler, hands)
-        return await self._serve(destination_id, lease, seen, sender, settler)
+        progressed = await self._serve(destination_id, lease, seen, sender, settler, mark)
+        if seen.claims and not progressed:  # the ring was for lanes that another link has, and was told to nobody else
+            await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
+        return progressed
 
     async def _begin(self, destination_id: int) -> tuple[Control | None, Sender | None]:
         """The destination and what sends to it, None if nothing may be sent. Its code runs here first: noted before."""
@@ -167,11 +170,13 @@ class Forwarder:
         finally:
             hands.give(slot)
 
-    async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
+    async def _serve(
+        self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler, mark: Mark
+    ) -> bool:
         limits, hands = self._limits, Hands(flight.mine(), destination_id)
         senders = seen.concurrency(limits.share, limits.concurrency)
         outlook = Outlook(self._links, LINKS, self._is_told, self._nobody_waits)
-        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, senders, self._marks, outlook)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, senders, mark, outlook)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
         try:

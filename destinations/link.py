@@ -17,7 +17,7 @@ from destinations.doorbell import Lanes
 from destinations.due import LANE_SPAN, READ_EVENTS, Due
 from destinations.lanes import ClaimedLane, Which
 from destinations.lease import Database, Lease, LeaseLost, clock
-from destinations.marks import Marks
+from destinations.marks import Mark
 from destinations.memory import Memory
 from destinations.outlook import POLL_MOST_SECONDS, POLL_SECONDS, Outlook
 from destinations.reader import Owed
@@ -35,8 +35,7 @@ CHECKPOINT_SECONDS = 0.05  # times outlook.crowd
 CHECKPOINT_EVENTS = 200  # while one is written, so many more are sent at most
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination, times outlook.crowd
 TAKES = 3  # after which a link that is alone takes the lanes without work, too
-SPARE_LANES = 2 * LANES  # if they are no more: each is written with every checkpoint
-STAY_SECONDS = 60.0
+SPARE_LANES = 2 * LANES  # if they are no more: each is written twice, when it is taken and given back
 TELLERS = 2  # calls of the doorbell under way at once
 HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
@@ -54,7 +53,7 @@ class Link:
         settler: Settler,
         hands: Hands,
         senders: int,
-        marks: Marks,
+        mark: Mark,
         outlook: Outlook,
     ) -> None:
         self._database = database
@@ -66,7 +65,7 @@ class Link:
         self._hands = hands
         self._wanted = seen.wanted(sender.names)
         self._stopped: set[int] = set()  # lanes this link must not read further
-        self._marks, self.outlook = marks, outlook
+        self._mark, self.outlook = mark, outlook
         self._due = Due()
         self._checkpoint_at = self._control_at = self._take_at = 0.0
         self._alone_at = clock() + CONTROL_SECONDS  # until then another link may be on its way, to share the lanes
@@ -74,7 +73,7 @@ class Link:
         self._has_room.set()
         self._takes = 0  # that found lanes
         self._witness = Witness(database, destination_id, settler, seen.streak)
-        self._fixed, self._outdated = seen.fixed, False  # once configuration has changed the next link reads it
+        self._first, self._outdated = seen, False  # once configuration has changed the next link reads it
         self._courier = Courier(self._deliver, senders)
         self._memory = Memory(self._courier.sizes, outlook.links)
         self._replays = Replays(database, self._courier, settler, hands, senders, clock)
@@ -131,9 +130,9 @@ class Link:
             self._telling.append(asyncio.create_task(asyncio.to_thread(doorbell.call, self._destination_id)))
 
     def _may_stay(self, ends_at: float, overtime_seconds: float) -> bool:
-        over = clock() - ends_at
-        is_trickle = not self._stopped and self.outlook.may_stay(self._courier.busy_users)
-        return over < (STAY_SECONDS if is_trickle else overtime_seconds if self._courier.hangs(HANG_SECONDS) else 0.0)
+        hangs = overtime_seconds if self._courier.hangs(HANG_SECONDS) else 0.0
+        is_due = self._stopped or self._control.has_suspects or any(lane.replay for lane in self._lease.lanes.values())
+        return clock() < ends_at + max(hangs, 0.0 if is_due else self.outlook.overtime(self._courier.busy_users))
 
     async def _start(self, first_lanes: int) -> None:
         taken = await self._lease.take(first_lanes)
@@ -203,7 +202,7 @@ class Link:
         """Read mode, health and configuration anew, and retry what has become due."""
         self._control_at = clock() + CONTROL_SECONDS * self.outlook.crowd
         await self._read_control()
-        self._marks.running(self._destination_id)
+        self._mark.running()
         await self._retry_due()
         if await self._lease.recover_others(self._control.claims - 1):
             self._call_another()
@@ -221,7 +220,7 @@ class Link:
         gone = [lane.id for lane in self._lease.lanes.values() if lane.connection_id not in self._wanted]
         self._lease.forget(gone)
         is_over = bool(gone) or self._replays.is_over(self._lease.lanes.values())
-        self._outdated = self._outdated or is_over or seen.fixed != self._fixed
+        self._outdated = self._outdated or is_over or seen.ends_link_of(self._first)
 
     async def _retry_due(self) -> None:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
@@ -351,6 +350,7 @@ class Link:
 
     async def _drain(self) -> None:
         """Start nothing new, wait for what is in flight; lanes without any go to other links at once."""
+        self._mark.leave()
         self._courier.stop()
         aside_at = clock() + HANG_SECONDS
         handed_over = stepped_aside = False

@@ -9,50 +9,33 @@ import contextlib
 from collections import Counter
 from functools import partial
 
+import structlog
+
 from destinations import doorbell
 from destinations.call_thread import CallThread
 
-GATHER_SECONDS = 0.5  # for which a running link's word may wait for others'; a mark lasts five times as long
+log = structlog.get_logger(__name__)
+
+GATHER_SECONDS = 0.25  # for which a running link's word may wait for others'; a mark lasts ten times as long
 
 
 class Marks:
-    """For links of one event loop. A link that stops saying that it runs is not believed for long."""
+    """For links of one event loop."""
 
     def __init__(self) -> None:
         self._said: dict[int, bool] = {}  # not written yet
-        self._links: Counter[int] = Counter()  # that run
+        self._serving: Counter[int] = Counter()  # links
         self._thread = CallThread("marks")
         self._written = asyncio.Event()  # what was said so far
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def begun(self, destination_id: int) -> None:
-        """A link of it began: have nobody ring for it for a while, at once."""
-        self._links[destination_id] += 1
+    def begin(self, destination_id: int) -> "Mark":
+        """A link begins: have nobody ring for its destination for a while, at once."""
+        self._serving[destination_id] += 1
         self._say(destination_id, True)
         self._hurry.set()
-
-    def running(self, destination_id: int) -> None:
-        """The same, soon."""
-        self._say(destination_id, True)
-
-    async def idle(self, destination_id: int) -> None:
-        """Let it be rung again, if no other link of it runs here; returns once it may be.
-
-        The caller looks for work once more afterwards.
-        """
-        if self._links[destination_id] > 1:
-            return
-        self._say(destination_id, False)
-        self._hurry.set()
-        await self._written.wait()
-
-    def ended(self, destination_id: int) -> None:
-        """A link of it is over: without another nothing more is said, and its mark fades."""
-        self._links[destination_id] -= 1
-        if not self._links[destination_id]:
-            del self._links[destination_id]
-            self._said.pop(destination_id, None)
+        return Mark(self, destination_id)
 
     def stop(self) -> None:
         """End the thread."""
@@ -62,6 +45,19 @@ class Marks:
         self._said[destination_id] = is_running
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._write())
+
+    def _leave(self, destination_id: int) -> None:
+        self._serving[destination_id] -= 1
+        if not self._serving[destination_id]:
+            del self._serving[destination_id]
+            if self._said.get(destination_id):  # nothing more: what was written fades
+                del self._said[destination_id]
+
+    async def _idle(self, destination_id: int) -> None:
+        if not self._serving[destination_id]:
+            self._say(destination_id, False)
+            self._hurry.set()
+            await self._written.wait()
 
     async def _write(self) -> None:
         """Until there is nothing to say."""
@@ -74,5 +70,34 @@ class Marks:
             written, self._written = self._written, asyncio.Event()
             try:
                 await self._thread.call(partial(doorbell.mark, said))
+            except Exception:  # whoever waits for the next word must not wait for ever
+                log.exception("marks.failed")
             finally:
                 written.set()
+
+
+class Mark:
+    """One link's. Believed for a while after its last word."""
+
+    def __init__(self, marks: Marks, destination_id: int) -> None:
+        self._marks = marks
+        self._destination_id = destination_id
+        self._serves = True
+
+    def running(self) -> None:
+        """Have nobody ring for a while, soon."""
+        self._marks._say(self._destination_id, True)
+
+    def leave(self) -> None:
+        """The link takes up nothing more: unless another one does, nothing more is said. May be called again."""
+        if self._serves:
+            self._serves = False
+            self._marks._leave(self._destination_id)
+
+    async def idle(self) -> None:
+        """Let the destination be rung again, unless another of its links serves here; returns once it may be.
+
+        The caller looks for work once more afterwards.
+        """
+        self.leave()
+        await self._marks._idle(self._destination_id)

@@ -20,6 +20,7 @@ TOLD_SECONDS = 1.0  # what news name is looked at at once; this is for news that
 TOLD_GROWTH = 1.0  # of the time since news that nothing was found of yet: what was stored is not to be seen at once
 FEW = 8  # users who are sent to: a trickle, which needs no look before it is told of
 TOLD_LINGER_SECONDS = 1.0
+STAY_SECONDS = 60.0
 
 
 class Outlook:
@@ -91,9 +92,9 @@ class Outlook:
             seconds = min(POLL_MOST_SECONDS * self.links(), POLL_SECONDS + quiet * POLL_GROWTH)
         await self.pause(seconds)
 
-    def may_stay(self, sending: int) -> bool:
-        """Whether a link whose time is up may go on: it is a trickle's, and its end would help nobody."""
-        return sending <= FEW and self._nobody_waits()
+    def overtime(self, sending: int) -> float:
+        """Seconds for which a link may go on once its time is up: for a trickle, while its end would help nobody."""
+        return STAY_SECONDS if sending <= FEW and self._nobody_waits() else 0.0
 
     def is_enough(self, has_work: bool) -> bool:
         """Whether this link has looked for more in vain for long enough."""

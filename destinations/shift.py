@@ -92,6 +92,9 @@ class Shift:
                 return
             try:
                 message = await asyncio.to_thread(doorbell.take)
+            except doorbell.BROKER_AWAY as error:
+                log.warning("shift.take_failed", error=str(error))
+                return
             except Exception:  # gone from the queue, whatever it was
                 log.exception("shift.message_unreadable")
                 continue

@@ -34,6 +34,9 @@ app.conf.update(
     task_store_errors_even_if_ignored=False,
     task_acks_late=False,
     worker_prefetch_multiplier=1,
+    # What no process has time for stays in the queue, where links that might make room see it (destinations/shift.py);
+    # otherwise the main process would hold one for each process. For brokers that speak Redis's protocol, like ours.
+    worker_disable_prefetch=True,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_send_task_events=True,

@@ -39,17 +39,18 @@ async def until(broker: Broker, count: int) -> None:
 
 
 def test_what_many_links_say_is_written_at_once(written_to: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "GATHER_SECONDS", 0.05)
-
     async def said() -> None:
         one = Marks()
-        for destination_id in (1, 2, 3, 2):
-            one.running(destination_id)
+        links = [one.begin(destination_id) for destination_id in (1, 2, 3)]
         await until(written_to, 1)
+        monkeypatch.setattr(marks, "GATHER_SECONDS", 0.05)
+        for link in (*links, links[1]):
+            link.running()
+        await until(written_to, 2)
         one.stop()
 
     asyncio.run(said())
-    assert written_to.written == [{1: True, 2: True, 3: True}]
+    assert written_to.written == [{1: True, 2: True, 3: True}] * 2
 
 
 def test_a_link_that_begins_or_ends_waits_for_no_others(written_to: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,26 +58,27 @@ def test_a_link_that_begins_or_ends_waits_for_no_others(written_to: Broker, monk
 
     async def said() -> None:
         one = Marks()
-        one.running(1)
-        one.begun(2)
+        first = one.begin(1)
         await until(written_to, 1)
-        one.running(3)
-        await one.idle(2)
-        one.ended(2)
+        first.running()
+        second = one.begin(2)
+        await until(written_to, 2)
+        first.running()
+        await second.idle()
         one.stop()
 
     asyncio.run(said())
-    assert written_to.written == [{1: True, 2: True}, {3: True, 2: False}]
+    assert written_to.written == [{1: True}, {1: True, 2: True}, {1: True, 2: False}]
 
 
 def test_the_last_word_is_written_last_however_long_the_one_before_takes(written_to: Broker) -> None:
     async def said() -> None:
         one = Marks()
         written_to.answers.clear()
-        one.begun(1)
+        link = one.begin(1)
         await until(written_to, 1)
-        one.running(1)
-        ended = asyncio.ensure_future(one.idle(1))
+        link.running()
+        ended = asyncio.ensure_future(link.idle())
         await asyncio.sleep(0.05)
         assert (len(written_to.written), ended.done()) == (1, False)
         written_to.answers.set()
@@ -87,36 +89,65 @@ def test_the_last_word_is_written_last_however_long_the_one_before_takes(written
     assert written_to.written == [{1: True}, {1: False}]
 
 
-def test_a_destination_may_be_rung_again_when_the_last_link_of_it_here_is_over(written_to: Broker) -> None:
+@pytest.mark.parametrize("leaves_first", [False, True])
+def test_a_destination_may_be_rung_again_when_the_last_link_that_serves_it_here_is_over(
+    written_to: Broker, leaves_first: bool
+) -> None:
     async def said() -> None:
         one = Marks()
-        one.begun(1)
-        one.begun(1)
+        first, second = one.begin(1), one.begin(1)
         await until(written_to, 1)
-        await one.idle(1)
-        one.ended(1)
+        if leaves_first:  # it only waits for requests in flight: whoever relies on it waits as long
+            first.leave()
+        else:
+            await first.idle()
         assert written_to.written == [{1: True}]
-        await one.idle(1)
-        one.ended(1)
+        await second.idle()
+        assert written_to.written == [{1: True}, {1: False}]
+        first.leave()
+        second.leave()
+        one.begin(1)
+        await until(written_to, 3)
         one.stop()
 
     asyncio.run(said())
-    assert written_to.written == [{1: True}, {1: False}]
+    assert written_to.written == [{1: True}, {1: False}, {1: True}]
 
 
-def test_nothing_is_said_any_more_of_a_link_that_ended(written_to: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_said_any_more_of_a_link_that_left(written_to: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its destination must be left alone: the mark that was there is to fade by itself."""
     monkeypatch.setattr(marks, "GATHER_SECONDS", 0.05)
 
     async def said() -> None:
         one = Marks()
-        one.begun(1)
+        first, second = one.begin(1), one.begin(2)
         await until(written_to, 1)
-        one.running(1)
-        one.running(2)
-        one.ended(1)
+        first.running()
+        second.running()
+        first.leave()
         await until(written_to, 2)
         one.stop()
 
     asyncio.run(said())
-    assert written_to.written == [{1: True}, {2: True}]
+    assert written_to.written == [{1: True, 2: True}, {2: True}]
+
+
+def test_an_error_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[int, bool]] = []
+
+    def broken(running: Mapping[int, bool]) -> None:
+        asked.append(dict(running))
+        raise KeyError("a library's")
+
+    monkeypatch.setattr(doorbell, "mark", broken)
+
+    async def said() -> None:
+        one = Marks()
+        first, second = one.begin(1), one.begin(2)
+        async with asyncio.timeout(20):
+            await asyncio.gather(first.idle(), second.idle())
+            await one.begin(3).idle()
+        one.stop()
+
+    asyncio.run(said())
+    assert asked[-1] == {3: False}

@@ -49,12 +49,12 @@ def test_a_ring_that_was_in_vain_is_over_at_the_first_look(now: list[float]) -> 
 
 
 @pytest.mark.parametrize(
-    ("sending", "nobody_waits", "may_stay"), [(0, True, True), (8, True, True), (9, True, False), (0, False, False)]
+    ("sending", "nobody_waits", "seconds"), [(0, True, 60), (8, True, 60), (9, True, 0), (0, False, 0)]
 )
 def test_a_link_whose_time_is_up_stays_for_a_trickle_while_nobody_waits(
-    sending: int, nobody_waits: bool, may_stay: bool
+    sending: int, nobody_waits: bool, seconds: int
 ) -> None:
-    assert Outlook(nobody_waits=lambda: nobody_waits).may_stay(sending) is may_stay
+    assert Outlook(nobody_waits=lambda: nobody_waits).overtime(sending) == seconds
 
 
 def pauses(

@@ -1,7 +1,6 @@
 """One process runs many links at once while they wait: destinations that hang keep no process from the others."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,7 @@ from celery.signals import worker_shutting_down
 from django.db import connection
 from redis import Redis
 
-from destinations import doorbell, shift, stopping
+from destinations import doorbell, stopping
 from destinations.forward import Forwarder
 from destinations.oracle.script import HANG
 from destinations.oracle.sink import Sink
@@ -105,45 +104,6 @@ def test_the_queue_does_not_grow_for_ever_while_nobody_listens(monkeypatch: pyte
 
     assert (rung, broker.llen(FORWARD_QUEUE)) == ([1, 1, 1, 0, 0, 0], 3)
     assert [broker.exists(f"rudderproj:bell:{number}") for number in range(6)] == [1, 1, 1, 0, 0, 0]
-
-
-@pytest.mark.parametrize("waiting", [False, True])
-def test_a_trickle_keeps_its_link_when_its_time_is_up_unless_somebody_waits_for_the_process(
-    world: World, monkeypatch: pytest.MonkeyPatch, waiting: bool
-) -> None:
-    begun: list[int] = []
-    begin = Forwarder._link
-
-    async def noted(self: Forwarder, destination_id: int) -> bool | None:
-        begun.append(destination_id)
-        return await begin(self, destination_id)
-
-    monkeypatch.setattr(Forwarder, "_link", noted)
-    if waiting:
-        monkeypatch.setattr(shift.Shift, "nobody_waits", False)
-    monkeypatch.setattr(stopping, "_told", bytearray(1))
-    forwarder = Forwarder(limits(budget_seconds=0.6))
-
-    def work() -> None:
-        while not stopping.told():
-            if message := doorbell.take():
-                forwarder.work(*message.args)
-            time.sleep(0.01)
-        forwarder.close()
-        connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    for number in range(20):
-        world.append("u", f"m{number}")
-        doorbell.ring([world.destination.pk])
-        time.sleep(0.1)
-    assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 20)
-    stopping.tell()
-    thread.join()
-
-    assert (len(begun) > 1) is waiting, f"{len(begun)} links"
-    assert world.balance()["difference"] == 0
 
 
 def test_links_end_when_their_worker_is_told_to_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
