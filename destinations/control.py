@@ -4,6 +4,7 @@ Must never be cached across links: configuration used for a batch is read in the
 """
 
 import json
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,6 +83,7 @@ class Control:
     has_suspects: bool  # some of its events are, and are looked into once their lanes are nobody's
     skip: Skip | None  # what an operator passed over last
     read_here: datetime  # by this machine's clock
+    took: timedelta  # to read all this: the clocks were not looked at in one moment
     config_problem: str = ""  # why the configuration cannot be decrypted: then it is empty
 
     @property
@@ -96,7 +98,8 @@ class Control:
 
     def ends_link_of(self, first: "Control") -> bool:
         """Whether a link that began with that reading must give way to one that begins with this."""
-        return self.fixed != first.fixed or abs(self.ahead - first.ahead) > CLOCK_MOVED
+        may_be = CLOCK_MOVED + max(self.took, first.took)
+        return self.fixed != first.fixed or abs(self.ahead - first.ahead) > may_be
 
     @property
     def may_send(self) -> bool:
@@ -139,16 +142,17 @@ def read(raw: Connection, destination_id: int, *, examining: bool = False) -> Co
 
     While it is barred only who is `examining` gets its configuration, and is not told to stay away.
     """
+    asked = time.monotonic()
     with raw.cursor() as cursor:
         _READ.execute(cursor, {"destination": destination_id, "forced": modes.forced()})
         row = cursor.fetchone()
-        read_here = utc_now()
+        read_here, took = utc_now(), timedelta(seconds=time.monotonic() - asked)
     if row is None:
         return None
     name, type_name, stored, *others, replays, is_barred, has_suspects, skipped_at, skipped_to = row
     others.append({int(pk): Running(*values) for pk, values in replays.items()})
     others.append(is_barred and not examining)
-    others += [has_suspects, Skip.stored(skipped_at, skipped_to), read_here]
+    others += [has_suspects, Skip.stored(skipped_at, skipped_to), read_here, took]
     if is_barred and not examining:
         return Control(name, type_name, {}, *others)
     try:

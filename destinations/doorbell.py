@@ -5,12 +5,11 @@ destination costs no messages: its links hear of events by what is published. Mu
 durability: lost rings are found by the sweep.
 """
 
-import contextlib
 import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -107,8 +106,7 @@ def ring_quietly(destination_ids: Iterable[int], lanes: Lanes | None = None) -> 
 
 def tell_quietly(destination_ids: Collection[int]) -> None:
     """Have the links of these destinations look into all their lanes, if the broker is there to tell them."""
-    with _client() as client:
-        client.publish(NEWS, News(destination_ids, None).dumped())
+    _quietly(lambda client: client.publish(NEWS, News(destination_ids, None).dumped()))
 
 
 def call(destination_id: int) -> None:
@@ -145,7 +143,8 @@ def take() -> Message | None:
 
 def mark(running: Mapping[int, bool]) -> None:
     """Say of which destinations a link is running, so that nobody rings for a while, and which may be rung again."""
-    with _client() as client:
+
+    def write(client: Any) -> None:
         pipeline = client.pipeline(transaction=False)
         for destination_id, is_running in running.items():
             if is_running:
@@ -154,11 +153,12 @@ def mark(running: Mapping[int, bool]) -> None:
                 pipeline.delete(_key(destination_id))
         pipeline.execute()
 
+    _quietly(write)
+
 
 def note_swept() -> None:
     """Say that every destination with work was rung a moment ago."""
-    with _client() as client:
-        client.set(SWEPT, 1, px=SWEPT_MS)
+    _quietly(lambda client: client.set(SWEPT, 1, px=SWEPT_MS))
 
 
 def is_swept() -> bool:
@@ -167,12 +167,11 @@ def is_swept() -> bool:
         return bool(producer.channel.client.exists(SWEPT))
 
 
-@contextlib.contextmanager
-def _client() -> Iterator[Any]:
-    """The broker's, for marks, which are not worth failing for."""
+def _quietly(use: Callable[[Any], object]) -> None:
+    """Use the broker's client, for what is not worth failing for."""
     try:
         with app.producer_or_acquire() as producer:
-            yield producer.channel.client
+            use(producer.channel.client)
     except BROKER_AWAY as error:
         metrics.BROKER_ERRORS.add(1, "mark")
         log.warning("bell.mark_failed", error=str(error))

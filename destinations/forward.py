@@ -14,7 +14,7 @@ import structlog
 import uvloop
 from django.conf import settings
 
-from destinations import control, doorbell, health, lanes, owner, reader
+from destinations import control, doorbell, health, lanes, owner, reader, stopping
 from destinations.control import Control
 from destinations.lease import Database, Lease, LeaseLost
 from destinations.limits import Limits
@@ -37,6 +37,7 @@ from rudderproj.http import HttpClient
 log = structlog.get_logger(__name__)
 
 STATEMENT_SECONDS = 10.0
+AWAY_SECONDS = 0.2
 THREADS = 4 * LINKS
 
 
@@ -84,6 +85,16 @@ class Forwarder:
             await asyncio.to_thread(doorbell.ring_quietly, examined)
         self._shift = Shift(self._forward, lambda: self._database.busy_seconds, self._is_wanted_alone)
         await self._shift.work(destination_id)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Wait for a database that is away: nobody else has what our links had before it is told, or claims run out."""
+        ends_at = time.monotonic() + self._limits.claim_seconds
+        while self._given_up and time.monotonic() < ends_at and not stopping.told():
+            with contextlib.suppress(psycopg2.Error):
+                await self._give_up_claims()
+                return
+            await asyncio.sleep(AWAY_SECONDS)
 
     async def _is_wanted_alone(self) -> bool:
         try:
@@ -136,7 +147,8 @@ class Forwarder:
             await self._database.run(lanes.recover, destination_id)
         slots, seconds = seen.slots(self._limits.share), self._limits.claim_for(sender)
         lease = await Lease.open(self._database, destination_id, owner.me(), slots, seconds)
-        if lease is None:
+        if lease is None:  # the ring was for lanes that others have, and was told to nobody else
+            await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
             return None
         if probing and not await self._database.run(health.start_probe, destination_id):
             await lease.close()
@@ -146,7 +158,7 @@ class Forwarder:
             hands = Hands(flight.mine(), destination_id)
             return await probe(self._database, destination_id, lease, seen, sender, settler, hands)
         progressed = await self._serve(destination_id, lease, seen, sender, settler, mark)
-        if seen.claims and not progressed:  # the ring was for lanes that another link has, and was told to nobody else
+        if seen.claims and not progressed:  # as above
             await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
         return progressed
 

@@ -25,6 +25,7 @@ class Marks:
     def __init__(self) -> None:
         self._said: dict[int, bool] = {}  # not written yet
         self._serving: Counter[int] = Counter()  # links
+        self._left_on: set[int] = set()  # where one that may be rung again left it to another
         self._thread = CallThread("marks")
         self._written = asyncio.Event()  # what was said so far
         self._hurry = asyncio.Event()
@@ -43,6 +44,8 @@ class Marks:
 
     def _say(self, destination_id: int, is_running: bool) -> None:
         self._said[destination_id] = is_running
+        if not is_running:
+            self._left_on.discard(destination_id)
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._write())
 
@@ -50,14 +53,19 @@ class Marks:
         self._serving[destination_id] -= 1
         if not self._serving[destination_id]:
             del self._serving[destination_id]
-            if self._said.get(destination_id):  # nothing more: what was written fades
+            if destination_id in self._left_on:
+                self._say(destination_id, False)
+                self._hurry.set()
+            elif self._said.get(destination_id):  # nothing more: what was written fades
                 del self._said[destination_id]
 
     async def _idle(self, destination_id: int) -> None:
-        if not self._serving[destination_id]:
-            self._say(destination_id, False)
-            self._hurry.set()
-            await self._written.wait()
+        if self._serving[destination_id]:
+            self._left_on.add(destination_id)
+            return
+        self._say(destination_id, False)
+        self._hurry.set()
+        await self._written.wait()
 
     async def _write(self) -> None:
         """Until there is nothing to say."""
@@ -86,7 +94,8 @@ class Mark:
 
     def running(self) -> None:
         """Have nobody ring for a while, soon."""
-        self._marks._say(self._destination_id, True)
+        if self._serves:
+            self._marks._say(self._destination_id, True)
 
     def leave(self) -> None:
         """The link takes up nothing more: unless another one does, nothing more is said. May be called again."""

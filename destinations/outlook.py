@@ -6,6 +6,7 @@ heard of.
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 
 from destinations.lease import clock
@@ -20,7 +21,7 @@ TOLD_SECONDS = 1.0  # what news name is looked at at once; this is for news that
 TOLD_GROWTH = 1.0  # of the time since news that nothing was found of yet: what was stored is not to be seen at once
 FEW = 8  # users who are sent to: a trickle, which needs no look before it is told of
 TOLD_LINGER_SECONDS = 1.0
-STAY_SECONDS = 60.0
+STAY_SECONDS = 240.0  # or half as long, by chance: links that began together must not begin anew together
 
 
 class Outlook:
@@ -35,11 +36,13 @@ class Outlook:
         most_links: int = 1,
         is_told: Callable[[], bool] = lambda: False,
         nobody_waits: Callable[[], bool] = lambda: False,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.links = links
         self._most_links = most_links
         self._is_told = is_told
         self._nobody_waits = nobody_waits
+        self._stay_seconds = STAY_SECONDS * (1 - chance() / 2)
         self._wake = asyncio.Event()
         self._news_at = clock()
         self._is_owed = True  # news came, the ring that began it to start with, and nothing was found since
@@ -94,7 +97,7 @@ class Outlook:
 
     def overtime(self, sending: int) -> float:
         """Seconds for which a link may go on once its time is up: for a trickle, while its end would help nobody."""
-        return STAY_SECONDS if sending <= FEW and self._nobody_waits() else 0.0
+        return self._stay_seconds if sending <= FEW and self._nobody_waits() else 0.0
 
     def is_enough(self, has_work: bool) -> bool:
         """Whether this link has looked for more in vain for long enough."""

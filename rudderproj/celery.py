@@ -63,7 +63,8 @@ app.conf.update(
     task_publish_retry=False,
     timezone="UTC",
     beat_schedule={
-        "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 2, "queue": FORWARD_QUEUE}},
+        # Where all processes are busy it waits in the queue; several cost little, since one in a second takes a turn.
+        "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 10, "queue": FORWARD_QUEUE}},
         "upkeep": {"task": "ingest.upkeep", "schedule": 10.0, "options": {"expires": 20, "queue": ALERTS_QUEUE}},
         "sample": {"task": "destinations.sample", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},
         "check": {"task": "alerts.check", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},

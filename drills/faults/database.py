@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg2
 
+from destinations.verify.numbers import percentiles
 from drills import felt
 from drills.drill import Drill
 from drills.load import Plan
@@ -23,6 +24,12 @@ from rudderproj.stack import processes
 STOP_SECONDS = 60.0
 BEFORE_SECONDS = 1.0  # an event that is acknowledged so late after BEGIN was stored after it
 DUMPED = ("ingest_event", "destinations_lane", "destinations_claim", "destinations_checkpoint", "destinations_delivery")
+UPKEEP_SECONDS = 10.0  # with the start of the program; on a lock it would give way after two, and try again
+MAY_SLOW, MAY_SLOW_MS = (
+    2.0,
+    50.0,
+)  # times as much, and so many milliseconds more: of the 99th percentile beside a reader
+AGAIN_SECONDS = 0.25  # those that found a connection meanwhile lose it: each time is a blow of its own
 FELT = 20  # requests that are refused while nobody gets a connection
 _INSERTS = f"{OTHER_CLIENTS} AND application_name = 'rudderproj event log'"
 _LAST_DAY = r"SELECT max(relname) FROM pg_class WHERE relkind = 'r' AND relname ~ '^ingest_event_\d{8}$'"
@@ -97,16 +104,47 @@ def read_for_long(scene: Scene) -> None:
         cursor.execute(f"DROP TABLE {partition}")
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute(f"LOCK TABLE {', '.join(DUMPED)} IN ACCESS SHARE MODE; SELECT count(*) FROM ingest_event")
-        scene.pause(scene.left / 2)
-        eventually(lambda: _has_kept_up(scene), "upkeep beside a reader")
+        began, length = scene.now(), scene.left
+        scene.pause(length / 2)
+        _judge_upkeep(scene)
         scene.pause(scene.left)
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [partition])
         if cursor.fetchall() != [(True,)]:
             scene.complain("upkeep made no partition beside a reader")
+    _judge_pace(scene, began, length)
     scene.note(f"{len(dumps)} dumps")
     if not dumps or any(dumps):
         scene.complain(f"pg_dump ended with {sorted(set(dumps))}")
     _judge_refused(scene)
+
+
+def _judge_upkeep(scene: Scene) -> None:
+    """It must run beside readers, and wait for none."""
+    took = []
+
+    def is_done() -> bool:
+        began = scene.now()
+        is_kept = _has_kept_up(scene)
+        took.append(scene.now() - began)
+        return is_kept
+
+    eventually(is_done, "upkeep beside a reader")
+    scene.note(f"upkeep {took[-1]:.1f} s")
+    if took[-1] > UPKEEP_SECONDS:
+        scene.took_too_long(f"upkeep took {took[-1]:.0f} s")
+
+
+def _judge_pace(scene: Scene, began: float, length: float) -> None:
+    """Rows that a reader keeps from being removed must not slow down what is read and noted again and again."""
+    ledger, part = scene.load.ledger(), length / 4
+    waits = [ledger.waits(begun, begun + part) for begun in (began, began + length - part - 1.0)]
+    if not all(waits):
+        scene.complain("nothing was delivered beside the reader at its start, or at its end")
+        return
+    first, last = (percentiles([1000 * seconds for seconds in part])["p99"] for part in waits)
+    scene.note(f"p99 {first:.0f} ms at first, {last:.0f} at last")
+    if last > MAY_SLOW * first + MAY_SLOW_MS:
+        scene.took_too_long(f"p99 {last:.0f} ms after {length:.0f} s beside a reader, {first:.0f} at first")
 
 
 def _has_kept_up(scene: Scene) -> bool:
@@ -172,15 +210,17 @@ def use_up(scene: Scene) -> None:
     def refused() -> int:
         return scene.load.ledger().refused
 
-    began, before = scene.now(), refused()
+    before = refused()
     with contextlib.ExitStack() as taken:
         first = taken.enter_context(contextlib.closing(scene.stack.connect()))
         while refused() < before + FELT and scene.left > REST_SECONDS:
             _take_the_rest(scene, taken)
+            began = scene.now()
             with first.cursor() as cursor:
                 cursor.execute(_END_OTHERS)
+            scene.struck(since=began)
+            scene.pause(AGAIN_SECONDS)
         scene.pause(scene.left - 2 * REST_SECONDS)
-    scene.struck(since=began)
     scene.recovering()
     if refused() < before + FELT:
         scene.complain("nobody needed a connection that was not there")

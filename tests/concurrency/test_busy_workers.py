@@ -7,7 +7,6 @@ import pytest
 from redis import Redis
 
 from destinations import doorbell
-from destinations.models import Claim
 from destinations.oracle.script import HANG
 from destinations.oracle.sink import Sink
 from rudderproj.celery import FORWARD_QUEUE
@@ -43,13 +42,12 @@ def test_a_ring_is_not_kept_by_a_worker_whose_processes_all_have_a_link(
         for world in worlds:
             doorbell.call(world.destination.pk)
         assert hanging.wait_for(lambda sink: len(sink.arrivals) == PROCESSES)
-        owners = set(Claim.objects.values_list("owner", flat=True))
         for number in range(2 * PROCESSES):
             served = make_world(well, f"served {number}")
             served.append("u", f"w{number}")
             doorbell.call(served.destination.pk)
         assert well.wait_for(lambda sink: len(sink.arrivals) == 2 * PROCESSES)
 
-        assert (len(owners), hanging.in_flight) == (PROCESSES, PROCESSES)
+        assert hanging.in_flight == PROCESSES
         assert eventually(lambda: not broker.llen(FORWARD_QUEUE))
         hanging.refuse_connections()

@@ -114,6 +114,22 @@ def test_a_destination_may_be_rung_again_when_the_last_link_that_serves_it_here_
     assert written_to.written == [{1: True}, {1: False}, {1: True}]
 
 
+def test_what_one_link_left_to_another_is_done_when_that_one_only_leaves(written_to: Broker) -> None:
+    """The other had nothing to say of its own: there was no room for it."""
+
+    async def said() -> None:
+        one = Marks()
+        first, second = one.begin(1), one.begin(1)
+        await until(written_to, 1)
+        await first.idle()
+        second.leave()
+        await until(written_to, 2)
+        one.stop()
+
+    asyncio.run(said())
+    assert written_to.written == [{1: True}, {1: False}]
+
+
 def test_nothing_is_said_any_more_of_a_link_that_left(written_to: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its destination must be left alone: the mark that was there is to fade by itself."""
     monkeypatch.setattr(marks, "GATHER_SECONDS", 0.05)

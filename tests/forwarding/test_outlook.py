@@ -49,12 +49,14 @@ def test_a_ring_that_was_in_vain_is_over_at_the_first_look(now: list[float]) -> 
 
 
 @pytest.mark.parametrize(
-    ("sending", "nobody_waits", "seconds"), [(0, True, 60), (8, True, 60), (9, True, 0), (0, False, 0)]
+    ("sending", "nobody_waits", "stays"), [(0, True, True), (8, True, True), (9, True, False), (0, False, False)]
 )
 def test_a_link_whose_time_is_up_stays_for_a_trickle_while_nobody_waits(
-    sending: int, nobody_waits: bool, seconds: int
+    sending: int, nobody_waits: bool, stays: bool
 ) -> None:
-    assert Outlook(nobody_waits=lambda: nobody_waits).overtime(sending) == seconds
+    for chance, seconds in ((0.0, 240), (0.5, 180), (1.0, 120)):
+        one = Outlook(nobody_waits=lambda: nobody_waits, chance=lambda chance=chance: chance)  # type: ignore[misc]
+        assert one.overtime(sending) == (seconds if stays else 0)
 
 
 def pauses(

@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 
-from destinations import control, doorbell, stopping
+from destinations import control, doorbell, outlook, shift, stopping
 from destinations.forward import Forwarder
 from destinations.marks import Mark
 from destinations.models import Claim, Connection, Lane
@@ -38,6 +38,9 @@ def test_a_trickle_keeps_its_link_when_its_time_is_up_unless_somebody_waits_for_
     monkeypatch.setattr(Forwarder, "_link", noted)
     if waiting:
         monkeypatch.setattr(Shift, "nobody_waits", False)
+    monkeypatch.setattr(shift, "BUSY_SHARE", 1000.0)  # it looks into the queue, however slow this machine
+    monkeypatch.setattr(shift, "VAIN_SECONDS", 30.0)
+    monkeypatch.setattr(outlook, "TOLD_LINGER_SECONDS", 30.0)
     monkeypatch.setattr(stopping, "_told", bytearray(1))
     forwarder = Forwarder(limits(budget_seconds=0.6))
 
@@ -51,13 +54,15 @@ def test_a_trickle_keeps_its_link_when_its_time_is_up_unless_somebody_waits_for_
 
     thread = threading.Thread(target=work)
     thread.start()
-    for number in range(20):
-        world.append("u", f"m{number}")
-        doorbell.ring([world.destination.pk])
-        time.sleep(0.1)
-    assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 20)
-    stopping.tell()
-    thread.join()
+    try:
+        for number in range(20):
+            world.append("u", f"m{number}")
+            doorbell.ring([world.destination.pk])
+            time.sleep(0.1)
+        assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 20)
+    finally:
+        stopping.tell()
+        thread.join()
 
     assert (len(begun) > 1) is waiting, f"{len(begun)} links"
     assert world.balance()["difference"] == 0
@@ -67,6 +72,7 @@ def test_a_trickle_keeps_its_link_when_its_time_is_up_unless_somebody_waits_for_
 def staying(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A trickle, and its link, whose time is up soon while nobody waits; its claim."""
     monkeypatch.setattr(Forwarder, "_nobody_waits", lambda _: True)
+    monkeypatch.setattr(outlook, "LINGER_SECONDS", 30.0)  # it does not end for want of work, however slow this machine
     over = threading.Event()
 
     def trickle() -> None:
@@ -84,8 +90,11 @@ def staying(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
             claim = Claim.objects.get().pk
             time.sleep(2.0)
             assert Claim.objects.get().pk == claim, "it did not stay"
-            yield claim
-            over.set()
+            try:
+                yield claim
+            finally:
+                over.set()
+                monkeypatch.setattr(outlook, "LINGER_SECONDS", 0.0)
     finally:
         over.set()
         source.join()
@@ -125,24 +134,22 @@ def test_it_ends_when_lanes_had_to_be_stopped(world: World, monkeypatch: pytest.
     with staying(world, monkeypatch) as claim:
         world.append("v", "v0")
         assert world.sink.wait_for(lambda sink: "v0" in sink.ids())
-        older = db.connect("test", 10)
-        older.autocommit = False
-        with older.cursor() as cursor:
-            cursor.execute("SELECT pg_current_xact_id()")  # until it ends nothing newer is read
-        world.append("v", "v1")
-        Connection.objects.update(enabled=False)
-        assert Claim.objects.filter(pk=claim).exists()
-        older.commit()
-        older.close()
+        with closing(db.connect("test", 10)) as older:
+            older.autocommit = False
+            with older.cursor() as cursor:
+                cursor.execute("SELECT pg_current_xact_id()")  # until it ends nothing newer is read
+            world.append("v", "v1")
+            Connection.objects.update(enabled=False)
+            assert Claim.objects.filter(pk=claim).exists()
+            older.commit()
         assert is_over(claim)
         Connection.objects.update(enabled=True)
         assert world.sink.wait_for(lambda sink: "v1" in sink.ids())
 
 
 def test_a_link_gives_way_when_what_it_took_for_its_whole_life_changes(world: World) -> None:
-    raw = db.connect("test", 10)
-    seen = control.read(raw, world.destination.pk)
-    raw.close()
+    with closing(db.connect("test", 10)) as raw:
+        seen = control.read(raw, world.destination.pk)
     assert seen is not None
     later = replace(
         seen, read_at=seen.read_at + timedelta(seconds=60), read_here=seen.read_here + timedelta(seconds=60)
@@ -151,4 +158,6 @@ def test_a_link_gives_way_when_what_it_took_for_its_whole_life_changes(world: Wo
     assert not replace(later, read_here=later.read_here + timedelta(seconds=0.5)).ends_link_of(seen)
     for moved in (timedelta(seconds=2), timedelta(seconds=-2)):
         assert replace(later, read_here=later.read_here + moved).ends_link_of(seen)
+        slow = replace(later, read_here=later.read_here + moved, took=timedelta(seconds=1.5))
+        assert not slow.ends_link_of(seen), "an answer that took long says nothing of the clock"
     assert replace(later, config={"webhookUrl": "http://elsewhere/"}).ends_link_of(seen)

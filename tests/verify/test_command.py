@@ -1,8 +1,15 @@
 """`manage.py verify` as it is typed: what is refused, and what comes of a run on a whole stack."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
+import subprocess
+import sys
+import termios
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +26,7 @@ from destinations.verify.ledger import Kind
 from destinations.verify.report import Report
 from destinations.verify.site import Terms
 from tests.e2e.services import Services
-from tests.e2e.stack import Stack
+from tests.e2e.stack import ROOT, Stack
 from tests.stack.harness import eventually
 from tests.verify.running import Verify
 
@@ -212,6 +219,35 @@ def test_a_load_through_scripted_answers_arrives_and_is_cleaned_up(stack: Stack,
     kinds = [record["kind"] for record in ledger.read(tmp_path / "ledger.jsonl")]
     assert (kinds[0], kinds[-1]) == (Kind.RUN, Kind.REPORT)
     assert kinds.count(Kind.ARRIVED) == 904
+
+
+@pytest.mark.slow
+def test_a_person_sees_a_bar_while_it_runs_and_a_table_at_its_end(stack: Stack) -> None:
+    terminal, its_end = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 120))
+    seen = bytearray()
+
+    def look() -> None:
+        with contextlib.suppress(OSError):  # nobody holds its other end any more
+            while more := os.read(terminal, 4096):
+                seen.extend(more)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    command = [sys.executable, "manage.py", "verify", "--events", "60", "--rate", "30"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=stack.environ, stdout=subprocess.PIPE, stderr=its_end, text=True, check=False
+    )
+    os.close(its_end)
+    looking.join()
+    os.close(terminal)
+
+    table = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if len(line.split()) == 2)
+    assert (ended.returncode, table["accepted"], table["delivered"], table["lost"]) == (0, "60", "60", "0")
+    assert "in the database" in ended.stdout
+    bar = seen.decode()
+    assert re.search(r"delivered: +[1-9][0-9]?%.*[1-9][0-9]?/60", bar), "it did not move while events arrived"
+    assert "60/60" in bar
 
 
 @pytest.mark.slow
