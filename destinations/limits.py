@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 
-from destinations import control
 from destinations.control import Control
 from destinations.retry import RetryPolicy
 from destinations.sender import Sender
@@ -14,9 +13,15 @@ from destinations.settle import Settler
 from rudderproj.http import HttpClient
 
 
+def utc_now() -> datetime:
+    """This machine's wall clock."""
+    return datetime.now(UTC)
+
+
 def clock_of(seen: Control) -> Callable[[], datetime]:
     """The database's clock, as far as a reading of a moment ago tells: retries written here are due by that one."""
-    return lambda: control.utc_now() + seen.ahead
+    ahead = seen.read_at - utc_now()
+    return lambda: utc_now() + ahead
 
 
 @dataclass(frozen=True, slots=True)
