@@ -4,6 +4,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from destinations.oracle.script import HANG
 from destinations.oracle.sink import Sink
@@ -17,10 +18,14 @@ from drills.stack import NotSo, Stack, eventually, free_ports
 from drills.trickle import Trickle, trickling
 
 OTHERS = 49
-PATHS = tuple(f"/{number}" for number in range(1, OTHERS))
+GROUPS = 7  # of destinations, a source each
+EVERY_SECONDS = 0.5  # an event of each source
 MAY_SLOW = 1.1  # as much as is promised of the others' p99
 SETTLING_SECONDS = 3.0
 WARM_UP_SECONDS = 10.0  # for 49 links to be made, and their first events to be behind them: calm is what comes then
+
+
+Group: TypeAlias = tuple[Trickle, Sequence[str]]  # what is sent, and the paths of the destinations that it is for
 
 
 class FrontedStack(Stack):
@@ -79,34 +84,49 @@ def _judge_put_off(scene: Scene, front: Front) -> None:
 
 
 def one_of_fifty(scene: Scene) -> None:
-    """Fifty destinations, then one of them hangs: what is it to the others? verify's is one of those."""
+    """Fifty destinations, then one of them hangs: what is it to the others? verify's is one of those.
+
+    They are of several sources that take turns. Of one source each event would come to all at once, and the 99th
+    percentile of a hundred such events would be the slowest event.
+    """
     key = f"fifty-{uuid.uuid4().hex[:6]}"
-    with Sink() as well, Sink() as hung:
+    keys = [f"{key}-{group}" for group in range(GROUPS)]
+    with Sink() as well, Sink() as hung, contextlib.ExitStack() as sending:
         urls = [f"http://127.0.0.1:{hung.port}/0", *(f"http://127.0.0.1:{well.port}/{n}" for n in range(1, OTHERS))]
-        named = [(f"{key}-{number}", {"webhookUrl": url}) for number, url in enumerate(urls)]
-        scene.stack.apply(
-            sources=[{"name": key, "write_key": key}],
-            destinations=[{"name": n, "type": "webhook", "config": c, "sources": [key]} for n, c in named],
-        )
-        with trickling(scene.stack, key, every_seconds=0.5) as trickle:
-            scene.pause(WARM_UP_SECONDS)
-            eventually(lambda: not arrivals.owed(trickle.events, PATHS, well.arrivals, scene.now()), "calm")
-            half = (scene.left - REST_SECONDS) / 2
-            calm = _span(scene, half)
-            hung.everyone = HANG
-            scene.recovering()
-            ill = _span(scene, half)
-            hung.everyone = None
+        made = [
+            {"name": f"{key}-to-{n}", "type": "webhook", "config": {"webhookUrl": url}, "sources": [keys[n % GROUPS]]}
+            for n, url in enumerate(urls)
+        ]
+        scene.stack.apply(sources=[{"name": name, "write_key": name} for name in keys], destinations=made)
+        groups: list[Group] = []
+        for number, name in enumerate(keys):
+            trickle = sending.enter_context(trickling(scene.stack, name, EVERY_SECONDS))
+            groups.append((trickle, [f"/{n}" for n in range(1, OTHERS) if n % GROUPS == number]))
+            scene.pause(EVERY_SECONDS / GROUPS)
+        scene.pause(WARM_UP_SECONDS)
+        eventually(lambda: not any(_owed(scene, *group, well) for group in groups), "calm")
+        half = (scene.left - REST_SECONDS) / 2
+        calm = _span(scene, half)
+        hung.everyone = HANG
+        scene.recovering()
+        ill = _span(scene, half)
+        hung.everyone = None
+        sending.close()
         if not arrivals.met(hung.arrivals, HANG):
             scene.complain("nothing met the hang")
-        for sink, paths in ((hung, ("/0",)), (well, PATHS)):
-            _judge(scene, trickle, sink, paths)
-        before, after = (_p99(scene, span, trickle, well) for span in (calm, ill))
+        _judge(scene, groups[0][0], hung, ["/0"])
+        for trickle, paths in groups:
+            _judge(scene, trickle, well, paths)
+        before, after = (_p99(scene, span, groups, well) for span in (calm, ill))
         scene.note(f"p99 of the others {after:.0f} ms, {before:.0f} before")
         if after > MAY_SLOW * before:
             scene.took_too_long(f"p99 of the others {after / before - 1:.0%} higher")
-        off = [{"name": n, "type": "webhook", "config": c, "sources": []} for n, c in named]
-        scene.stack.apply(sources=[{"name": key, "enabled": False}], destinations=off)
+        off = [{"name": name, "enabled": False} for name in keys]
+        scene.stack.apply(sources=off, destinations=[one | {"sources": []} for one in made])
+
+
+def _owed(scene: Scene, trickle: Trickle, paths: Sequence[str], sink: Sink) -> bool:
+    return bool(arrivals.owed(trickle.events, paths, sink.arrivals, scene.now()))
 
 
 def _judge(scene: Scene, trickle: Trickle, sink: Sink, paths: Sequence[str]) -> None:
@@ -137,12 +157,13 @@ def _span(scene: Scene, seconds: float) -> tuple[float, float]:
     return began, ended
 
 
-def _p99(scene: Scene, span: tuple[float, float], trickle: Trickle, well: Sink) -> float:
+def _p99(scene: Scene, span: tuple[float, float], groups: Sequence[Group], well: Sink) -> float:
     """Milliseconds from acceptance to arrival, of what all the others were owed of that time."""
     began, ended = span
-    between = [event for event in trickle.events if began < event.ended < ended]
     at = arrivals.done(list(well.arrivals))
-    took = scene.load.ledger().waits(began, ended) + arrivals.waits(between, PATHS, at)
+    took = scene.load.ledger().waits(began, ended)
+    for trickle, paths in groups:
+        took += arrivals.waits([event for event in trickle.events if began < event.ended < ended], paths, at)
     if not took:
         raise NotSo("the load is too short to measure the others")
     return percentiles([1000 * seconds for seconds in took])["p99"]
