@@ -25,10 +25,8 @@ STOP_SECONDS = 60.0
 BEFORE_SECONDS = 1.0  # an event that is acknowledged so late after BEGIN was stored after it
 DUMPED = ("ingest_event", "destinations_lane", "destinations_claim", "destinations_checkpoint", "destinations_delivery")
 UPKEEP_SECONDS = 10.0  # with the start of the program; on a lock it would give way after two, and try again
-MAY_SLOW, MAY_SLOW_MS = (
-    2.0,
-    50.0,
-)  # times as much, and so many milliseconds more: of the 99th percentile beside a reader
+MAY_SLOW = 2.0  # times as much the 99th percentile may be after a time beside readers,
+MAY_SLOW_MS = 50.0  # and so many milliseconds more
 AGAIN_SECONDS = 0.25  # those that found a connection meanwhile lose it: each time is a blow of its own
 FELT = 20  # requests that are refused while nobody gets a connection
 _INSERTS = f"{OTHER_CLIENTS} AND application_name = 'rudderproj event log'"
@@ -139,9 +137,9 @@ def _judge_pace(scene: Scene, began: float, length: float) -> None:
     ledger, part = scene.load.ledger(), length / 4
     waits = [ledger.waits(begun, begun + part) for begun in (began, began + length - part - 1.0)]
     if not all(waits):
-        scene.complain("nothing was delivered beside the reader at its start, or at its end")
+        scene.complain("nothing was accepted beside the reader at its start, or at its end")
         return
-    first, last = (percentiles([1000 * seconds for seconds in part])["p99"] for part in waits)
+    first, last = (percentiles([1000 * seconds for seconds in took])["p99"] for took in waits)
     scene.note(f"p99 {first:.0f} ms at first, {last:.0f} at last")
     if last > MAY_SLOW * first + MAY_SLOW_MS:
         scene.took_too_long(f"p99 {last:.0f} ms after {length:.0f} s beside a reader, {first:.0f} at first")

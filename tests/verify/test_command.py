@@ -28,7 +28,7 @@ from destinations.verify.site import Terms
 from tests.e2e.services import Services
 from tests.e2e.stack import ROOT, Stack
 from tests.stack.harness import eventually
-from tests.verify.running import Verify
+from tests.verify.running import END_SECONDS, Verify
 
 
 @pytest.mark.parametrize(
@@ -235,12 +235,21 @@ def test_a_person_sees_a_bar_while_it_runs_and_a_table_at_its_end(stack: Stack) 
     looking = threading.Thread(target=look)
     looking.start()
     command = [sys.executable, "manage.py", "verify", "--events", "60", "--rate", "30"]
-    ended = subprocess.run(
-        command, cwd=ROOT, env=stack.environ, stdout=subprocess.PIPE, stderr=its_end, text=True, check=False
-    )
-    os.close(its_end)
-    looking.join()
-    os.close(terminal)
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=stack.environ,
+            stdout=subprocess.PIPE,
+            stderr=its_end,
+            text=True,
+            check=False,
+            timeout=END_SECONDS,
+        )
+    finally:
+        os.close(its_end)
+        looking.join()
+        os.close(terminal)
 
     table = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if len(line.split()) == 2)
     assert (ended.returncode, table["accepted"], table["delivered"], table["lost"]) == (0, "60", "60", "0")
