@@ -13,11 +13,12 @@ from django.test import Client
 
 from destinations import actions, tasks, trial
 from destinations.models import Delivery, Destination, Health, Trial
+from tests.stubs.server import Server
 
 SECRET = "s3cret-value"
 
 
-class Sink(http.server.ThreadingHTTPServer):
+class Sink(Server):
     """Answers what it is told, and repeats the token it got."""
 
     def __init__(self) -> None:

@@ -6,16 +6,16 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, TypeAlias
+
+from tests.stubs.server import Server
 
 Event: TypeAlias = dict[str, Any]
 Spoil: TypeAlias = Callable[[list[Event]], list[Event]]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(Server):
     def __init__(self, sink_port: int, spoil: Spoil, status: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status, self.spoil = status, spoil

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.stubs.server import Server
+
 FOLDER = Path(__file__).parent
 PAGES = FOLDER / "pages"
 RUDDERSTACK = FOLDER.parents[1] / "destinations/demo/sdk"
@@ -43,7 +45,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def serving() -> Iterator[str]:
     """The site's address until the end of the block."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = Server(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.stack.harness import eventually
+from tests.stubs.server import Server
 
 
-class Sink(http.server.ThreadingHTTPServer):
+class Sink(Server):
     """Answers 200 and remembers the event, or 400 for an event name in `refused`."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

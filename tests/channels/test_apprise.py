@@ -21,13 +21,14 @@ from alerts.models import Channel, Notification
 from alerts.notifications import deliver
 from tests.race import together
 from tests.services import ROOT
+from tests.stubs.server import Server
 
 pytestmark = pytest.mark.slow
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 
-class Hook(http.server.ThreadingHTTPServer):
+class Hook(Server):
     """Takes any POST; answers with `status` after `seconds`, or redirects to `location`."""
 
     def __init__(self) -> None:

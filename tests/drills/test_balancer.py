@@ -12,6 +12,7 @@ import pytest
 from drills.balancer import Balancer, balancing
 from drills.stack import Stack
 from tests.stack.harness import eventually
+from tests.stubs.server import Server
 
 
 class Backend(Stack):
@@ -44,7 +45,7 @@ class Backend(Stack):
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.web_port = int(self.server.server_address[1])
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

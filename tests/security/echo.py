@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.stubs.server import Server
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -43,7 +45,7 @@ class Echo(BaseHTTPRequestHandler):
 @contextmanager
 def echo() -> Iterator[int]:
     """Serve until the block ends; the port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server = Server(("127.0.0.1", 0), Echo)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.stubs.server import Server
+
 PATIENCE_SECONDS = 60.0
 PAGERDUTY_KEY = "R0123456789ABCDEF0123456789ABCDE"
 VICTOROPS_API_KEY, VICTOROPS_KEY = "api-key-of-tests", "team-of-tests"
@@ -74,8 +76,7 @@ class Provider:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.stubs.server import Server
+
 PATIENCE_SECONDS = 60.0
 KEY = "sentry-canary-key"
 
@@ -45,8 +47,7 @@ class Sentry:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.dsn = f"http://{KEY}@127.0.0.1:{self._server.server_address[1]}/7"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
