@@ -124,8 +124,11 @@ class Changes:
 
 
 def progress_json(lanes: Iterable[ClaimedLane]) -> str:
-    """The progress of a claim's lanes as a checkpoint keeps it. Cheap: called in the event loop, between two sends."""
-    return orjson.dumps({str(lane.id): lane.progress.as_json() for lane in lanes}).decode()
+    """The progress of a claim's lanes as a checkpoint keeps it; lanes that nothing was done with are as their rows say.
+
+    Cheap: called in the event loop, between two sends.
+    """
+    return orjson.dumps({str(lane.id): lane.progress.as_json() for lane in lanes if lane.progress.is_touched}).decode()
 
 
 def write(raw: Connection, token: int, seq: int, progress: str, changes: Changes) -> bool:

@@ -4,8 +4,9 @@ Must never be cached across links: configuration used for a batch is read in the
 """
 
 import json
+import time
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -18,6 +19,7 @@ from destinations.skip import Skip
 from rudderproj import secrets
 from rudderproj.prepared import Prepared
 
+CLOCK_MOVED = timedelta(seconds=1)
 UNREADABLE = "the configuration cannot be read"
 
 _READ = Prepared("""
@@ -37,6 +39,8 @@ SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.r
         WHERE r.destination_id = d.id AND r.state = 'running' AND r.counts IS NULL), '{}') AS replays,
     EXISTS (SELECT FROM destinations_suspect s
         WHERE s.destination_id = d.id AND s.state = 'open' AND s.connection_id IS NULL) AS is_barred,
+    EXISTS (SELECT FROM destinations_suspect s
+        WHERE s.destination_id = d.id AND s.state = 'open' AND s.connection_id IS NOT NULL) AS has_suspects,
     skip.snapshot, skip.actor
 FROM destinations_destination d JOIN destinations_health h ON h.destination_id = d.id
 LEFT JOIN LATERAL (
@@ -45,6 +49,11 @@ LEFT JOIN LATERAL (
 ) skip ON true
 WHERE d.id = %(destination)s::bigint
 """)
+
+
+def utc_now() -> datetime:
+    """This machine's wall clock."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +80,26 @@ class Control:
     config_version: int  # rises with every change of sources, destinations and connections
     replays: dict[int, Running]  # those that may send, by id
     is_barred: bool  # the start of its links is suspected of killing processes
+    has_suspects: bool  # some of its events are, and are looked into once their lanes are nobody's
     skip: Skip | None  # what an operator passed over last
+    read_here: datetime  # by this machine's clock
+    took: timedelta  # to read all this: the clocks were not looked at in one moment
     config_problem: str = ""  # why the configuration cannot be decrypted: then it is empty
 
     @property
     def fixed(self) -> tuple[Any, ...]:
         """What a link takes for its whole life: when it changes, the next link must take over."""
         return self.name, self.type, self.config, self.retry, self.max_concurrency
+
+    @property
+    def ahead(self) -> timedelta:
+        """By how much the database's clock is ahead of this machine's."""
+        return self.read_at - self.read_here
+
+    def ends_link_of(self, first: "Control") -> bool:
+        """Whether a link that began with that reading must give way to one that begins with this."""
+        may_be = CLOCK_MOVED + max(self.took, first.took)
+        return self.fixed != first.fixed or abs(self.ahead - first.ahead) > may_be
 
     @property
     def may_send(self) -> bool:
@@ -120,15 +142,17 @@ def read(raw: Connection, destination_id: int, *, examining: bool = False) -> Co
 
     While it is barred only who is `examining` gets its configuration, and is not told to stay away.
     """
+    asked = time.monotonic()
     with raw.cursor() as cursor:
         _READ.execute(cursor, {"destination": destination_id, "forced": modes.forced()})
         row = cursor.fetchone()
+        read_here, took = utc_now(), timedelta(seconds=time.monotonic() - asked)
     if row is None:
         return None
-    name, type_name, stored, *others, replays, is_barred, skipped_at, skipped_to = row
+    name, type_name, stored, *others, replays, is_barred, has_suspects, skipped_at, skipped_to = row
     others.append({int(pk): Running(*values) for pk, values in replays.items()})
     others.append(is_barred and not examining)
-    others.append(Skip.stored(skipped_at, skipped_to))
+    others += [has_suspects, Skip.stored(skipped_at, skipped_to), read_here, took]
     if is_barred and not examining:
         return Control(name, type_name, {}, *others)
     try:

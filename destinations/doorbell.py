@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -104,6 +104,11 @@ def ring_quietly(destination_ids: Iterable[int], lanes: Lanes | None = None) -> 
         log.warning("bell.ring_failed", error=str(error))
 
 
+def tell_quietly(destination_ids: Collection[int]) -> None:
+    """Have the links of these destinations look into all their lanes, if the broker is there to tell them."""
+    _quietly(lambda client: client.publish(NEWS, News(destination_ids, None).dumped()))
+
+
 def call(destination_id: int) -> None:
     """Send a message whatever was rung before: there is more work than the caller can do."""
     try:
@@ -124,33 +129,36 @@ class Message(NamedTuple):
 def take() -> Message | None:
     """Take the next message of the forward queue that is worth something, in place of the worker's main process.
 
-    None when there is none. It is gone from the queue: a process that dies now leaves it to the sweep.
+    None when there is none. It is gone from the queue: a process that dies now leaves it to the sweep. Raises one of
+    BROKER_AWAY.
     """
-    try:
-        with app.producer_or_acquire() as producer:
-            forward = app.amqp.queues[FORWARD_QUEUE].bind(producer.channel)
-            while (message := forward.get(no_ack=True)) is not None:
-                expires = message.headers.get("expires")
-                if expires is None or datetime.fromisoformat(expires) > datetime.now(UTC):
-                    return Message(message.headers["task"], message.decode()[0])
-    except BROKER_AWAY as error:
-        log.warning("bell.take_failed", error=str(error))
+    with app.producer_or_acquire() as producer:
+        forward = app.amqp.queues[FORWARD_QUEUE].bind(producer.channel)
+        while (message := forward.get(no_ack=True)) is not None:
+            expires = message.headers.get("expires")
+            if expires is None or datetime.fromisoformat(expires) > datetime.now(UTC):
+                return Message(message.headers["task"], message.decode()[0])
     return None
 
 
-def mark_running(destination_id: int) -> None:
-    """Say that a link of this destination is running, so that nobody rings for a while."""
-    _with_client("set", _key(destination_id), "running", px=RUNNING_MS)
+def mark(running: Mapping[int, bool]) -> None:
+    """Say of which destinations a link is running, so that nobody rings for a while, and which may be rung again."""
 
+    def write(client: Any) -> None:
+        pipeline = client.pipeline(transaction=False)
+        for destination_id, is_running in running.items():
+            if is_running:
+                pipeline.set(_key(destination_id), "running", px=RUNNING_MS)
+            else:
+                pipeline.delete(_key(destination_id))
+        pipeline.execute()
 
-def mark_idle(destination_id: int) -> None:
-    """Let the destination be rung again. The caller looks for work once more afterwards."""
-    _with_client("delete", _key(destination_id))
+    _quietly(write)
 
 
 def note_swept() -> None:
     """Say that every destination with work was rung a moment ago."""
-    _with_client("set", SWEPT, 1, px=SWEPT_MS)
+    _quietly(lambda client: client.set(SWEPT, 1, px=SWEPT_MS))
 
 
 def is_swept() -> bool:
@@ -159,10 +167,11 @@ def is_swept() -> bool:
         return bool(producer.channel.client.exists(SWEPT))
 
 
-def _with_client(method: str, *args: Any, **kwargs: Any) -> None:
+def _quietly(use: Callable[[Any], object]) -> None:
+    """Use the broker's client, for what is not worth failing for."""
     try:
         with app.producer_or_acquire() as producer:
-            getattr(producer.channel.client, method)(*args, **kwargs)
+            use(producer.channel.client)
     except BROKER_AWAY as error:
         metrics.BROKER_ERRORS.add(1, "mark")
         log.warning("bell.mark_failed", error=str(error))

@@ -14,12 +14,14 @@ import structlog
 import uvloop
 from django.conf import settings
 
-from destinations import control, doorbell, health, lanes, owner, reader
+from destinations import control, doorbell, health, lanes, owner, reader, stopping
 from destinations.control import Control
 from destinations.lease import Database, Lease, LeaseLost
 from destinations.limits import Limits
 from destinations.link import Link
+from destinations.marks import Mark, Marks
 from destinations.news import News
+from destinations.outlook import Outlook
 from destinations.probe import probe
 from destinations.sender import PluginBroken, Sender
 from destinations.settle import Settler
@@ -35,6 +37,7 @@ from rudderproj.http import HttpClient
 log = structlog.get_logger(__name__)
 
 STATEMENT_SECONDS = 10.0
+AWAY_SECONDS = 0.2
 THREADS = 4 * LINKS
 
 
@@ -48,6 +51,7 @@ class Forwarder:
         self._runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "link-calls"))
         self._database = Database(lambda: home.connect("link", STATEMENT_SECONDS))
         self._client = HttpClient(settings.ENV["EGRESS_ALLOW"])
+        self._marks = Marks()
         self._shift: Shift | None = None
         self._news: News | None = None  # for shifts
         self._given_up: set[int] = set()  # claims of ours that nothing uses any more, for the database to hear of
@@ -70,6 +74,7 @@ class Forwarder:
         if self._news:
             self._news.close()
         self._runner.run(self._client.close())
+        self._marks.stop()
         self._database.stop()
         self._runner.close()
 
@@ -80,6 +85,16 @@ class Forwarder:
             await asyncio.to_thread(doorbell.ring_quietly, examined)
         self._shift = Shift(self._forward, lambda: self._database.busy_seconds, self._is_wanted_alone)
         await self._shift.work(destination_id)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Wait for a database that is away: nobody else has what our links had before it is told, or claims run out."""
+        ends_at = time.monotonic() + self._limits.claim_seconds
+        while self._given_up and time.monotonic() < ends_at and not stopping.told():
+            with contextlib.suppress(psycopg2.Error):
+                await self._give_up_claims()
+                return
+            await asyncio.sleep(AWAY_SECONDS)
 
     async def _is_wanted_alone(self) -> bool:
         try:
@@ -89,13 +104,13 @@ class Forwarder:
 
     async def _forward(self, destination_id: int) -> bool:
         started, end = time.monotonic(), "dropped"
-        await asyncio.to_thread(doorbell.mark_running, destination_id)
+        mark = self._marks.begin(destination_id)
         try:
-            progressed = await self._link(destination_id)
+            progressed = await self._link(destination_id, mark)
             end = "progressed" if progressed else "idle"
             if progressed is None:
                 return False  # the mark stays until it fades: rings for a stopped destination would cost a link each
-            await asyncio.to_thread(doorbell.mark_idle, destination_id)
+            await mark.idle()
             # Looked at after the mark: whatever is stored from now on rings by itself. For what came just before, to a
             # link that had found nothing, the sweep rings: if it looked too, such links would chase each other.
             return progressed and await self._database.run(reader.has_work, destination_id, unsettled=False)
@@ -106,9 +121,10 @@ class Forwarder:
                 await self._database.close()
             with contextlib.suppress(psycopg2.Error):  # still away: the next link of this process tells it
                 await self._give_up_claims()
-            await asyncio.to_thread(doorbell.mark_idle, destination_id)
+            await mark.idle()
             return False
         finally:
+            mark.leave()
             metrics.LINK_DURATION.add(time.monotonic() - started, end)
             metrics_relay.flush()  # the task may go on for others
 
@@ -118,7 +134,7 @@ class Forwarder:
             await self._database.run(lanes.give_up, tokens)
             self._given_up.difference_update(tokens)
 
-    async def _link(self, destination_id: int) -> bool | None:
+    async def _link(self, destination_id: int, mark: Mark) -> bool | None:
         """Serve or probe, as the destination's state wants it: was something settled; None if nothing may be sent."""
         seen, sender = await self._begin(destination_id)
         if seen is None or sender is None:
@@ -131,7 +147,8 @@ class Forwarder:
             await self._database.run(lanes.recover, destination_id)
         slots, seconds = seen.slots(self._limits.share), self._limits.claim_for(sender)
         lease = await Lease.open(self._database, destination_id, owner.me(), slots, seconds)
-        if lease is None:
+        if lease is None:  # the ring was for lanes that others have, and was told to nobody else
+            await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
             return None
         if probing and not await self._database.run(health.start_probe, destination_id):
             await lease.close()
@@ -140,7 +157,10 @@ class Forwarder:
         if probing:
             hands = Hands(flight.mine(), destination_id)
             return await probe(self._database, destination_id, lease, seen, sender, settler, hands)
-        return await self._serve(destination_id, lease, seen, sender, settler)
+        progressed = await self._serve(destination_id, lease, seen, sender, settler, mark)
+        if seen.claims and not progressed:  # as above
+            await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
+        return progressed
 
     async def _begin(self, destination_id: int) -> tuple[Control | None, Sender | None]:
         """The destination and what sends to it, None if nothing may be sent. Its code runs here first: noted before."""
@@ -162,12 +182,13 @@ class Forwarder:
         finally:
             hands.give(slot)
 
-    async def _serve(self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler) -> bool:
+    async def _serve(
+        self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler, mark: Mark
+    ) -> bool:
         limits, hands = self._limits, Hands(flight.mine(), destination_id)
         senders = seen.concurrency(limits.share, limits.concurrency)
-        link = Link(
-            self._database, destination_id, lease, seen, sender, settler, hands, senders, self._links, self._is_told
-        )
+        outlook = Outlook(self._links, LINKS, self._is_told, self._nobody_waits)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, senders, mark, outlook)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
         try:
@@ -181,6 +202,9 @@ class Forwarder:
 
     def _is_told(self) -> bool:
         return self._news is not None and self._news.is_heard
+
+    def _nobody_waits(self) -> bool:
+        return self._shift is not None and self._shift.nobody_waits
 
     def _links(self) -> int:
         return max(1, self._shift.links) if self._shift else 1

@@ -144,7 +144,7 @@ class Lease:
             del self.lanes[lane_id]
 
     async def checkpoint(self, changes: Changes) -> None:
-        """Make the progress of all lanes durable, with these changes."""
+        """Make what was done durable, with these changes."""
         self._seq += 1
         progress = checkpoint.progress_json(self.lanes.values())
         if not await self._database.run(checkpoint.write, self.token, self._seq, progress, changes):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.conf import settings
 
+from destinations import control
 from destinations.control import Control
 from destinations.retry import RetryPolicy
 from destinations.sender import Sender
@@ -13,15 +14,9 @@ from destinations.settle import Settler
 from rudderproj.http import HttpClient
 
 
-def utc_now() -> datetime:
-    """This machine's wall clock."""
-    return datetime.now(UTC)
-
-
 def clock_of(seen: Control) -> Callable[[], datetime]:
     """The database's clock, as far as a reading of a moment ago tells: retries written here are due by that one."""
-    ahead = seen.read_at - utc_now()
-    return lambda: utc_now() + ahead
+    return lambda: control.utc_now() + seen.ahead
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ memory after an error: what was not checkpointed is read again by the next link.
 """
 
 import asyncio
-from collections.abc import Callable
 
 import psycopg2
 
-from destinations import control, doorbell, reader, shift, stopping
+from destinations import control, doorbell, reader, stopping
 from destinations.attempt import attempt
 from destinations.breaker import Verdict
 from destinations.control import Control
@@ -18,6 +17,7 @@ from destinations.doorbell import Lanes
 from destinations.due import LANE_SPAN, READ_EVENTS, Due
 from destinations.lanes import ClaimedLane, Which
 from destinations.lease import Database, Lease, LeaseLost, clock
+from destinations.marks import Mark
 from destinations.memory import Memory
 from destinations.outlook import POLL_MOST_SECONDS, POLL_SECONDS, Outlook
 from destinations.reader import Owed
@@ -35,7 +35,7 @@ CHECKPOINT_SECONDS = 0.05  # times outlook.crowd
 CHECKPOINT_EVENTS = 200  # while one is written, so many more are sent at most
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination, times outlook.crowd
 TAKES = 3  # after which a link that is alone takes the lanes without work, too
-SPARE_LANES = 2 * LANES  # if they are no more: each is written with every checkpoint
+SPARE_LANES = 2 * LANES  # if they are no more: each is written twice, when it is taken and given back
 TELLERS = 2  # calls of the doorbell under way at once
 HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what others have to do
 
@@ -53,8 +53,8 @@ class Link:
         settler: Settler,
         hands: Hands,
         senders: int,
-        links: Callable[[], int] = lambda: 1,
-        is_told: Callable[[], bool] = lambda: False,
+        mark: Mark,
+        outlook: Outlook,
     ) -> None:
         self._database = database
         self._destination_id = destination_id
@@ -65,7 +65,7 @@ class Link:
         self._hands = hands
         self._wanted = seen.wanted(sender.names)
         self._stopped: set[int] = set()  # lanes this link must not read further
-        self.outlook = Outlook(links, shift.LINKS, is_told)
+        self._mark, self.outlook = mark, outlook
         self._due = Due()
         self._checkpoint_at = self._control_at = self._take_at = 0.0
         self._alone_at = clock() + CONTROL_SECONDS  # until then another link may be on its way, to share the lanes
@@ -73,10 +73,9 @@ class Link:
         self._has_room.set()
         self._takes = 0  # that found lanes
         self._witness = Witness(database, destination_id, settler, seen.streak)
-        self._fixed = seen.fixed
-        self._outdated = False  # the destination's configuration changed: the next link reads it
+        self._first, self._outdated = seen, False  # once configuration has changed the next link reads it
         self._courier = Courier(self._deliver, senders)
-        self._memory = Memory(self._courier.sizes, links)
+        self._memory = Memory(self._courier.sizes, outlook.links)
         self._replays = Replays(database, self._courier, settler, hands, senders, clock)
         self._replays.keep(seen.replays)
         self._telling: list[asyncio.Task[None]] = []
@@ -86,15 +85,14 @@ class Link:
     async def serve(self, first_lanes: int, budget_seconds: float, overtime_seconds: float) -> None:
         """Work until the budget is used up, there is no work, or the destination must be left alone.
 
-        While requests hang it goes on for others, up to `overtime_seconds` longer, rather than wait for them idly.
+        Longer while ending would wait for requests that hang, or help nobody: each start of a link costs others.
         Raises LeaseLost or psycopg2.Error: then everything not checkpointed is forgotten.
         """
         try:
             self._first_lanes = first_lanes
             await self._start(first_lanes)
             ends_at = clock() + budget_seconds
-            overtime_ends_at = ends_at + overtime_seconds
-            while self._may_go_on() and (clock() < ends_at or self._in_overtime(overtime_ends_at)):
+            while self._may_go_on() and (clock() < ends_at or self._may_stay(ends_at, overtime_seconds)):
                 if self.outlook.is_enough(await self._tick()) and not await self._unsettled_in_sight():
                     break
             await self._drain()
@@ -103,7 +101,7 @@ class Link:
             raise
         finally:
             await self._courier.cancel()
-            await asyncio.gather(*self._telling, return_exceptions=True)  # none may mark it running later
+            await asyncio.gather(*self._telling, return_exceptions=True)
 
     def hear(self, named: Lanes | None) -> None:
         """There may be events in these lanes, or in any."""
@@ -125,20 +123,21 @@ class Link:
         is_well = self._control.may_send and self._witness.verdict is Verdict.USER
         return is_well and not self._outdated and not stopping.told()
 
-    def _tell(self, call: Callable[[int], None]) -> None:
-        """Have the doorbell told, without waiting for it: a broker that is away takes seconds to say so."""
+    def _call_another(self) -> None:
+        """Ring for one more link, without waiting for it: a broker that is away takes seconds to say so."""
         self._telling = [task for task in self._telling if not task.done()]
         if len(self._telling) < TELLERS:
-            self._telling.append(asyncio.create_task(asyncio.to_thread(call, self._destination_id)))
+            self._telling.append(asyncio.create_task(asyncio.to_thread(doorbell.call, self._destination_id)))
 
-    def _in_overtime(self, ends_at: float) -> bool:
-        """Whether a request hangs that ending now would have to wait for, with nothing being sent meanwhile."""
-        return clock() < ends_at and bool(self._courier.hangs(HANG_SECONDS))
+    def _may_stay(self, ends_at: float, overtime_seconds: float) -> bool:
+        hangs = overtime_seconds if self._courier.hangs(HANG_SECONDS) else 0.0
+        is_due = self._stopped or self._control.has_suspects or any(lane.replay for lane in self._lease.lanes.values())
+        return clock() < ends_at + max(hangs, 0.0 if is_due else self.outlook.overtime(self._courier.busy_users))
 
     async def _start(self, first_lanes: int) -> None:
         taken = await self._lease.take(first_lanes)
         if taken and len(taken) == first_lanes:  # there is enough for another link beside this one
-            self._tell(doorbell.call)
+            self._call_another()
         await self._adopt(taken)
         await self._take_replays()
 
@@ -203,10 +202,10 @@ class Link:
         """Read mode, health and configuration anew, and retry what has become due."""
         self._control_at = clock() + CONTROL_SECONDS * self.outlook.crowd
         await self._read_control()
-        self._tell(doorbell.mark_running)
+        self._mark.running()
         await self._retry_due()
         if await self._lease.recover_others(self._control.claims - 1):
-            self._tell(doorbell.call)
+            self._call_another()
         if self._control.claims == 1 and clock() >= self._alone_at:  # no other link came to share
             await self._take_more()
         await self._take_replays()
@@ -221,7 +220,7 @@ class Link:
         gone = [lane.id for lane in self._lease.lanes.values() if lane.connection_id not in self._wanted]
         self._lease.forget(gone)
         is_over = bool(gone) or self._replays.is_over(self._lease.lanes.values())
-        self._outdated = self._outdated or is_over or seen.fixed != self._fixed
+        self._outdated = self._outdated or is_over or seen.ends_link_of(self._first)
 
     async def _retry_due(self) -> None:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""
@@ -351,6 +350,7 @@ class Link:
 
     async def _drain(self) -> None:
         """Start nothing new, wait for what is in flight; lanes without any go to other links at once."""
+        self._mark.leave()
         self._courier.stop()
         aside_at = clock() + HANG_SECONDS
         handed_over = stepped_aside = False
@@ -378,7 +378,7 @@ class Link:
         idle = [lane_id for lane_id in self._lease.lanes if lane_id not in flying | failed]
         await self._lease.release(idle)
         if self.progressed and self._control.may_send:
-            self._tell(doorbell.call)
+            self._call_another()
         return True
 
     async def _step_aside(self) -> bool:

@@ -6,6 +6,7 @@ heard of.
 """
 
 import asyncio
+import random
 from collections.abc import Callable
 
 from destinations.lease import clock
@@ -16,19 +17,32 @@ POLL_GROWTH = 0.15  # of the time without news: a trickle is not polled for as i
 # For a link that is alone in its process. Of several there one looks in this time, or their connection is never free.
 POLL_MOST_SECONDS = 0.05
 LINGER_SECONDS = 0.25  # how long a link without work looks for more
-TOLD_SECONDS = 0.3
+TOLD_SECONDS = 1.0  # what news name is looked at at once; this is for news that were lost
 TOLD_GROWTH = 1.0  # of the time since news that nothing was found of yet: what was stored is not to be seen at once
 FEW = 8  # users who are sent to: a trickle, which needs no look before it is told of
 TOLD_LINGER_SECONDS = 1.0
+STAY_SECONDS = 240.0  # or half as long, by chance: links that began together must not begin anew together
 
 
 class Outlook:
-    """One link's. `links`: how many its process runs now; `most_links`: how many it may run at most."""
+    """One link's. `links`: how many its process runs now; `most_links`: how many it may run at most.
 
-    def __init__(self, links: Callable[[], int], most_links: int, is_told: Callable[[], bool]) -> None:
-        self._links = links
+    `is_told`: whether the process hears of events; `nobody_waits`: whether there was no ring that it might have taken.
+    """
+
+    def __init__(
+        self,
+        links: Callable[[], int] = lambda: 1,
+        most_links: int = 1,
+        is_told: Callable[[], bool] = lambda: False,
+        nobody_waits: Callable[[], bool] = lambda: False,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.links = links
         self._most_links = most_links
         self._is_told = is_told
+        self._nobody_waits = nobody_waits
+        self._stay_seconds = STAY_SECONDS * (1 - chance() / 2)
         self._wake = asyncio.Event()
         self._news_at = clock()
         self._is_owed = True  # news came, the ring that began it to start with, and nothing was found since
@@ -38,12 +52,12 @@ class Outlook:
     @property
     def crowd(self) -> float:
         """How many times as long this link waits, because it shares the process's connection with others."""
-        return max(1.0, self._links() / CROWD_LINKS)
+        return max(1.0, self.links() / CROWD_LINKS)
 
     @property
     def all_seconds(self) -> float:
         """How often a link that is told looks into all its lanes, and not only into those that it was told of."""
-        return TOLD_SECONDS * self.crowd if self._is_told() else 0.0
+        return TOLD_SECONDS if self._is_told() else 0.0
 
     def note_answer(self) -> None:
         """Something was sent: its user may have more."""
@@ -78,8 +92,12 @@ class Outlook:
             most = self.all_seconds if within_seconds is None else within_seconds
             seconds = min(most, POLL_SECONDS + quiet * TOLD_GROWTH) if self._is_owed else most
         else:
-            seconds = min(POLL_MOST_SECONDS * self._links(), POLL_SECONDS + quiet * POLL_GROWTH)
+            seconds = min(POLL_MOST_SECONDS * self.links(), POLL_SECONDS + quiet * POLL_GROWTH)
         await self.pause(seconds)
+
+    def overtime(self, sending: int) -> float:
+        """Seconds for which a link may go on once its time is up: for a trickle, while its end would help nobody."""
+        return self._stay_seconds if sending <= FEW and self._nobody_waits() else 0.0
 
     def is_enough(self, has_work: bool) -> bool:
         """Whether this link has looked for more in vain for long enough."""
@@ -92,6 +110,6 @@ class Outlook:
 
     def _linger_seconds(self) -> float:
         """None for a ring that was in vain, nor while others wait for this process."""
-        if not self.found_work or self._links() >= self._most_links:
+        if not self.found_work or self.links() >= self._most_links:
             return 0.0
         return TOLD_LINGER_SECONDS if self._is_told() else LINGER_SECONDS

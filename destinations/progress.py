@@ -23,6 +23,7 @@ class Progress:
     aborted: int = 0
     skipped: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
+    is_touched: bool = False  # by the link that claimed the lane: until then its row says all of this
     _ahead: dict[Place, str] = field(default_factory=dict)  # read, not passed; in order of reading
 
     @property
@@ -55,9 +56,9 @@ class Progress:
         self.beyond.add(place)
         self._advance()
 
-    def deliver(self, place: Place) -> None:
-        """Settle as delivered."""
-        self.settle(place)
+    def deliver(self, place: Place | None) -> None:
+        """Settle as delivered; None: an event that had become a row, of which the cursor knows nothing."""
+        self._settle(place)
         self.delivered += 1
 
     def filter(self, place: Place, reason: str) -> None:
@@ -65,14 +66,14 @@ class Progress:
         self.settle(place)
         self.filtered[reason] += 1
 
-    def abort(self, place: Place) -> None:
-        """Settle as a dead letter."""
-        self.settle(place)
+    def abort(self, place: Place | None) -> None:
+        """Settle as a dead letter; None as above."""
+        self._settle(place)
         self.aborted += 1
 
-    def skip(self, place: Place) -> None:
-        """Settle as passed over by an operator."""
-        self.settle(place)
+    def skip(self, place: Place | None) -> None:
+        """Settle as passed over by an operator; None as above."""
+        self._settle(place)
         self.skipped += 1
 
     def as_json(self) -> dict[str, Any]:
@@ -99,7 +100,13 @@ class Progress:
         places = {(xid, position) for xid, position in beyond}
         return cls(cursor, day, places, *counts, Counter(filtered))
 
+    def _settle(self, place: Place | None) -> None:
+        self.is_touched = True
+        if place is not None:
+            self.settle(place)
+
     def _advance(self) -> None:
+        self.is_touched = True
         while self._ahead:
             place, day = next(iter(self._ahead.items()))
             if place not in self.beyond:

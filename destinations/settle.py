@@ -17,6 +17,7 @@ from destinations.breaker import Streak
 from destinations.checkpoint import AttemptRow, Changes, Row
 from destinations.outcome import Outcome, classify, describe, retry_after_seconds
 from destinations.plugins.base import Request
+from destinations.progress import Place
 from destinations.reader import Owed
 from destinations.retry import RetryPolicy
 from ingest.hashing import alias_of
@@ -113,10 +114,9 @@ class Settler:
     def skip(self, owed: Owed, actor: str) -> None:
         """An operator passed it over."""
         self.settled += 1
+        owed.lane.progress.skip(_in_log(owed))
         if not owed.is_row:
-            owed.lane.progress.skip(owed.place)
             return
-        owed.lane.progress.skipped += 1
         self.held[owed.lane.id] -= 1
         row = _row(owed, "skipped", f"skipped by {actor}", attempts=owed.attempts, first_failed_at=owed.first_failed_at)
         self.changes.put(row)
@@ -130,10 +130,9 @@ class Settler:
         self.settled += 1
         if owed.is_dead_letter:
             self.changes.recovered.append((owed.lane.connection_id, *owed.place, owed.lane.replay))
+        owed.lane.progress.deliver(_in_log(owed))
         if not owed.is_row:
-            owed.lane.progress.deliver(owed.place)
             return
-        owed.lane.progress.delivered += 1
         self.held[owed.lane.id] -= 1
         self.changes.put(_row(owed, "delivered", "", attempts=owed.attempts + 1, first_failed_at=owed.first_failed_at))
 
@@ -173,11 +172,9 @@ class Settler:
     def _abort(self, owed: Owed, reason: str, failure: Failure | None = None) -> None:
         """A dead letter: final, with payload, last request and last answer."""
         self.settled += 1
+        owed.lane.progress.abort(_in_log(owed))
         if owed.is_row:
-            owed.lane.progress.aborted += 1
             self.held[owed.lane.id] -= 1
-        else:
-            owed.lane.progress.abort(owed.place)
         self.changes.put(
             _row(
                 owed,
@@ -206,6 +203,11 @@ class Settler:
                 owed.lane.replay,
             )
         )
+
+
+def _in_log(owed: Owed) -> Place | None:
+    """Its place, if the cursor has to pass it: it did when the event became a row."""
+    return None if owed.is_row else owed.place
 
 
 def _row(owed: Owed, state: str, reason: str, **values: Any) -> Row:

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 LINKS = 16  # at once in one process
 ALONE_SECONDS = 0.3  # the first link's: whoever is rung meanwhile belongs to other processes, which share its work
 LOOK_SECONDS = 0.05  # between two looks into the queue
+LOOK_MOST_SECONDS = 0.2  # after several in vain
+VAIN_SECONDS = 1.0  # for which a look in vain says that nobody waits
 BUSY_SHARE = 0.5  # of the time between two looks: a process that computed or queried for longer has none to spare
 RINGS = 4  # taken at one look at most
 
@@ -40,12 +42,19 @@ class Shift:
         self._database_seconds = database_seconds
         self._running: set[asyncio.Task[None]] = set()
         self._began_at = self._looked_at = time.monotonic()
+        self._look_seconds = LOOK_SECONDS
+        self._vain_at = 0.0  # the last look that found nothing
         self._computed, self._queried = time.process_time(), database_seconds()
 
     @property
     def links(self) -> int:
         """How many run now."""
         return len(self._running)
+
+    @property
+    def nobody_waits(self) -> bool:
+        """Whether this process found nothing to take just now. One without time to look does not know."""
+        return time.monotonic() < self._vain_at + VAIN_SECONDS
 
     async def work(self, destination_id: int) -> None:
         """Run this destination's link, and others until the last of them ends. A link that fails stops no other."""
@@ -70,7 +79,7 @@ class Shift:
         """Whether a look is due, and since the last one processor and database connection were mostly idle."""
         now = time.monotonic()
         waited = now - self._looked_at
-        if waited < LOOK_SECONDS:
+        if waited < self._look_seconds:
             return False
         computed, queried = time.process_time(), self._database_seconds()
         share = max(computed - self._computed, queried - self._queried) / waited
@@ -83,11 +92,17 @@ class Shift:
                 return
             try:
                 message = await asyncio.to_thread(doorbell.take)
+            except doorbell.BROKER_AWAY as error:
+                log.warning("shift.take_failed", error=str(error))
+                return
             except Exception:  # gone from the queue, whatever it was
                 log.exception("shift.message_unreadable")
                 continue
             if message is None:
+                self._vain_at = time.monotonic()
+                self._look_seconds = min(2 * self._look_seconds, LOOK_MOST_SECONDS)
                 return
+            self._look_seconds = LOOK_SECONDS
             self._start(self._serve(message))
 
     async def _serve(self, message: doorbell.Message) -> None:

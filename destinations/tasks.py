@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP = "destinations.sweep"
 TIMER_SECONDS = 2.0
+EXPIRES_SECONDS = 10.0  # where all processes are busy
 
 
 @shared_task(name=LINK)
@@ -78,7 +79,7 @@ def sweep_without_beat(sender: Any, **_: object) -> None:
         def ask() -> None:
             try:
                 if not doorbell.is_swept():
-                    app.send_task(SWEEP, queue=FORWARD_QUEUE, expires=TIMER_SECONDS, retry=False)
+                    app.send_task(SWEEP, queue=FORWARD_QUEUE, expires=EXPIRES_SECONDS, retry=False)
             except BROKER_AWAY:
                 return
 

@@ -34,6 +34,9 @@ app.conf.update(
     task_store_errors_even_if_ignored=False,
     task_acks_late=False,
     worker_prefetch_multiplier=1,
+    # What no process has time for stays in the queue, where links that might make room see it (destinations/shift.py);
+    # otherwise the main process would hold one for each process. For brokers that speak Redis's protocol, like ours.
+    worker_disable_prefetch=True,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_send_task_events=True,
@@ -53,12 +56,15 @@ app.conf.update(
         "interval_start": 0,
         "interval_step": 0.2,
         "interval_max": 0.2,
+        # Nothing here has a priority, and whoever looks into a queue would ask for each of four lists.
+        "priority_steps": [0],
         "master_name": settings.ENV["CELERY_BROKER_MASTER"],
     },
     task_publish_retry=False,
     timezone="UTC",
     beat_schedule={
-        "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 2, "queue": FORWARD_QUEUE}},
+        # Where all processes are busy it waits in the queue; several cost little, since one in a second takes a turn.
+        "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 10, "queue": FORWARD_QUEUE}},
         "upkeep": {"task": "ingest.upkeep", "schedule": 10.0, "options": {"expires": 20, "queue": ALERTS_QUEUE}},
         "sample": {"task": "destinations.sample", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},
         "check": {"task": "alerts.check", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},

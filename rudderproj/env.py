@@ -127,7 +127,12 @@ VARIABLES = (
     Variable(
         "FORWARD_AUTOSCALE", "8,1", v.autoscale, "largest and smallest number of forwarding processes of a worker"
     ),
-    Variable("FORWARD_BUDGET_SECONDS", "5", v.seconds, "how long one link works before it rings the next"),
+    Variable(
+        "FORWARD_BUDGET_SECONDS",
+        "5",
+        v.seconds,
+        "how long one link works before it rings the next; longer for a trickle while nobody waits",
+    ),
     Variable(
         "FORWARD_CLAIM_SECONDS",
         "10",

@@ -111,10 +111,12 @@ def _on(machine: Machine, folder: Path, shared: dict[str, str]) -> TwinStack:
 
 
 def cut(scene: Scene) -> None:
-    """First the machine is cut off that only forwards, then the one that verify sends to."""
+    """First the machine is cut off that forwards, then the other, which does so since. verify sends to one of them."""
     first = scene.staged(TwinStack)
-    for stack in (first.other, first):
-        eventually(partial(_holds, stack), "a claim of the machine that is to be cut off")
+    left = [first, first.other]
+    while left:
+        stack, *_ = eventually(partial(_holders, left), "a claim of a machine that is to be cut off")
+        left.remove(stack)
         began = scene.now()
         stack.machine.cut()
         try:
@@ -125,6 +127,10 @@ def cut(scene: Scene) -> None:
             stack.machine.heal()
         scene.recovering()
         scene.pause(REST_SECONDS)
+
+
+def _holders(stacks: Sequence[TwinStack]) -> list[TwinStack]:
+    return [stack for stack in stacks if _holds(stack)]
 
 
 def _holds(stack: TwinStack) -> bool:

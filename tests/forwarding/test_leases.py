@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import checkpoint, due, lanes, link, reader
 from destinations.checkpoint import Changes, Row
-from destinations.lanes import ClaimedLane
+from destinations.lanes import ClaimedLane, Which
 from destinations.models import Checkpoint, Claim, Lane
 from ingest.models import LANES
 from rudderproj import db
@@ -112,6 +112,21 @@ def test_a_lost_claim_is_recovered_as_of_its_last_checkpoint(world: World, raw: 
     assert ((stored.xid, stored.position), stored.delivered, stored.claim_id) == (lane.progress.cursor, 1, None)
     assert (Claim.objects.count(), Checkpoint.objects.count()) == (0, 0)
     assert world.balance()["difference"] == 0
+
+
+def test_a_checkpoint_keeps_what_was_done_and_other_lanes_stay_as_their_rows_say(world: World, raw: Connection) -> None:
+    token, lane = claimed(raw, world)
+    spare = lanes.take(raw, token, world.destination.pk, 64, Which.SPARE)
+    advance(lane, world)
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE destinations_lane SET delivered = 5 WHERE id = %s", [spare[0].id])
+
+    assert checkpoint.write(raw, token, 1, checkpoint.progress_json([lane, *spare]), Changes())
+
+    assert [list(one.lanes) for one in Checkpoint.objects.all()] == [[str(lane.id)]]
+    expire()
+    lanes.recover(raw, world.destination.pk)
+    assert dict(Lane.objects.filter(delivered__gt=0).values_list("pk", "delivered")) == {lane.id: 1, spare[0].id: 5}
 
 
 def test_a_checkpoint_on_its_way_is_not_lost_by_whoever_takes_over(world: World, raw: Connection) -> None:

@@ -96,9 +96,9 @@ def test_those_that_need_no_ring_are_published_and_nobody_else(broker: Redis) ->
         heard.subscribe(doorbell.NEWS)
         heard.get_message(timeout=10)
         assert doorbell.ring([1, 2]) == 2
-        doorbell.mark_running(3)
+        doorbell.mark({3: True})
         assert doorbell.ring([1, 3, 4]) == 1
-        doorbell.mark_idle(1)
+        doorbell.mark({1: False})
         assert doorbell.ring([1]) == 1
 
         assert [message["data"] for message in iter(lambda: heard.get_message(timeout=0.5), None)] == [b"[[1,3],null]"]

@@ -48,6 +48,17 @@ def test_a_ring_that_was_in_vain_is_over_at_the_first_look(now: list[float]) -> 
     assert an_outlook(is_told=True).is_enough(has_work=False)
 
 
+@pytest.mark.parametrize(
+    ("sending", "nobody_waits", "stays"), [(0, True, True), (8, True, True), (9, True, False), (0, False, False)]
+)
+def test_a_link_whose_time_is_up_stays_for_a_trickle_while_nobody_waits(
+    sending: int, nobody_waits: bool, stays: bool
+) -> None:
+    for chance, seconds in ((0.0, 240), (0.5, 180), (1.0, 120)):
+        one = Outlook(nobody_waits=lambda: nobody_waits, chance=lambda chance=chance: chance)  # type: ignore[misc]
+        assert one.overtime(sending) == (seconds if stays else 0)
+
+
 def pauses(
     one: Outlook,
     now: list[float],
@@ -78,12 +89,12 @@ def test_a_link_that_is_told_looks_often_until_it_finds_what_it_was_told_of(
     alone, crowded = an_outlook(1, is_told=True), an_outlook(16, is_told=True)
 
     alone.wake()
-    assert pauses(alone, now, monkeypatch) == [10, 20, 40, 80, 160, *[300] * 7]
+    assert pauses(alone, now, monkeypatch) == [10, 20, 40, 80, 160, 320, 640, *[1000] * 5]
     crowded.wake()
-    assert pauses(crowded, now, monkeypatch) == [10, 20, 40, 80, 160, 320, 640, *[1200] * 5]
+    assert pauses(crowded, now, monkeypatch) == [10, 20, 40, 80, 160, 320, 640, *[1000] * 5]
     alone.wake()
     alone.note_found()
-    assert pauses(alone, now, monkeypatch) == [300] * 12
+    assert pauses(alone, now, monkeypatch) == [1000] * 12
 
 
 def test_something_else_that_is_due_is_not_forgotten(now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,4 +131,4 @@ def test_a_link_that_was_rung_looks_often_until_it_finds_what_it_was_rung_for(
     one = an_outlook(is_told=True)
     assert pauses(one, now, monkeypatch)[:4] == [10, 20, 40, 80]
     one.note_found()
-    assert pauses(one, now, monkeypatch) == [300] * 12
+    assert pauses(one, now, monkeypatch) == [1000] * 12

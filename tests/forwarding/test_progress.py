@@ -1,5 +1,7 @@
 """How far a lane has come: the cursor passes an event only when everything before it is settled."""
 
+from collections.abc import Callable
+
 import pytest
 
 from destinations.progress import Progress
@@ -67,3 +69,33 @@ def test_settling_twice_or_what_was_not_read_is_refused() -> None:
     for place in [(11, 1), (13, 0), (10, 0)]:
         with pytest.raises(ValueError, match="not open"):
             lane.settle(place)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lane: lane.deliver((12, 0)),
+        lambda lane: lane.deliver(None),
+        lambda lane: lane.abort((12, 0)),
+        lambda lane: lane.abort(None),
+        lambda lane: lane.skip((12, 0)),
+        lambda lane: lane.skip(None),
+        lambda lane: lane.filter((12, 0), "disabled"),
+        lambda lane: lane.settle((12, 0)),
+    ],
+)
+def test_a_lane_counts_as_untouched_until_something_was_done_with_it(change: Callable[[Progress], None]) -> None:
+    lane = progress()
+    before = lane.as_json()
+    assert not lane.is_touched
+
+    change(lane)
+
+    assert lane.is_touched
+    assert lane.as_json() != before
+
+
+def test_a_cursor_that_only_passes_what_was_settled_before_is_touched() -> None:
+    lane = Progress.stored((10, 0), DAY, [[11, 0]], (1, 0, 0), {})
+    assert not lane.read((11, 0), DAY)
+    assert (lane.is_touched, lane.cursor) == (True, (11, 0))

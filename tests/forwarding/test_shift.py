@@ -1,16 +1,21 @@
 """One process runs many links at once while they wait: destinations that hang keep no process from the others."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg2
 import pytest
 from celery.signals import worker_shutting_down
 from django.db import connection
+from django.utils import timezone
+from psycopg2.extensions import connection as Connection  # noqa: N812
 from redis import Redis
 
 from destinations import doorbell, stopping
 from destinations.forward import Forwarder
+from destinations.models import Claim
 from destinations.oracle.script import HANG
 from destinations.oracle.sink import Sink
 from destinations.tasks import SWEEP
@@ -151,3 +156,39 @@ def test_the_lanes_of_a_link_that_the_database_failed_go_on_at_once(world: World
 
     assert eventually(lambda: world.sink.ids() == ["a", "a", "b"], seconds=0.1), "it waited for the claim to run out"
     assert world.balance()["difference"] == 0
+
+
+def test_the_lanes_of_a_link_are_given_up_by_its_process_once_the_database_is_back(world: World) -> None:
+    """Whether or not this process is ever rung again."""
+    world.append("u", "a", answers=[{"delay_seconds": 0.3}])
+    forwarder = Forwarder(LIMITS)
+    connect, is_away = forwarder._database._connect, threading.Event()
+
+    def connected() -> Connection:
+        if is_away.is_set():
+            raise psycopg2.OperationalError("away")
+        return connect()
+
+    forwarder._database._connect = connected
+
+    def work() -> None:
+        forwarder.work(world.destination.pk)
+        forwarder.close()
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 1)
+    is_away.set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'rudderproj link' AND datname = current_database()"
+        )
+    time.sleep(1.0)
+    assert Claim.objects.filter(expires_at__gt=timezone.now()).exists()
+    is_away.clear()
+    thread.join()
+
+    assert Claim.objects.exists()
+    assert not Claim.objects.filter(expires_at__gt=timezone.now()).exists(), "they wait for the claim to run out"

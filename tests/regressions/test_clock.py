@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from destinations import limits as clocks
+from destinations import control as clocks
 from destinations.retry import RetryPolicy
 from destinations.sweep import sweep
 from ingest.statements import insert_events, insert_statement

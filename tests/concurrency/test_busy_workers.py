@@ -1,0 +1,53 @@
+"""A worker whose processes all have a link: whoever is rung then is found in the queue, and served beside them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from destinations import doorbell
+from destinations.oracle.script import HANG
+from destinations.oracle.sink import Sink
+from rudderproj.celery import FORWARD_QUEUE
+from tests.concurrency.celery_workers import Worker
+from tests.forwarding.workers import eventually
+from tests.forwarding.world import make_world
+
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("committed")]
+
+PROCESSES = 3  # of a Worker
+
+
+@pytest.fixture
+def worker(process_env: dict[str, str], broker: Redis, tmp_path: Path) -> Iterator[Worker]:
+    env = process_env | {"FORWARD_TIMEOUT_SECONDS": "60", "FORWARD_CLAIM_SECONDS": "96", "LOG_LEVEL": "WARNING"}
+    started = Worker("forward", env, tmp_path / "worker.log")
+    started.start()
+    yield started
+    started.stop()
+
+
+def test_a_ring_is_not_kept_by_a_worker_whose_processes_all_have_a_link(
+    worker: Worker, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Neither a sweep nor a second ring is to find what one ring should have led to.
+    broker.set(doorbell.SWEPT, 1)
+    monkeypatch.setattr(doorbell.Bell, "press", lambda *_: None)
+    with Sink() as hanging, Sink() as well:
+        hanging.everyone = HANG
+        worlds = [make_world(hanging, f"hanging {number}") for number in range(PROCESSES)]
+        for number, world in enumerate(worlds):
+            world.append(f"u{number}", f"h{number}")
+        for world in worlds:
+            doorbell.call(world.destination.pk)
+        assert hanging.wait_for(lambda sink: len(sink.arrivals) == PROCESSES)
+        for number in range(2 * PROCESSES):
+            served = make_world(well, f"served {number}")
+            served.append("u", f"w{number}")
+            doorbell.call(served.destination.pk)
+        assert well.wait_for(lambda sink: len(sink.arrivals) == 2 * PROCESSES)
+
+        assert hanging.in_flight == PROCESSES
+        assert eventually(lambda: not broker.llen(FORWARD_QUEUE))
+        hanging.refuse_connections()
