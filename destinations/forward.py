@@ -29,6 +29,7 @@ from destinations.shift import LINKS, Shift
 from destinations.suspects import looking
 from destinations.suspects.hands import Hands
 from destinations.suspects.session import Session
+from destinations.untold import Untold
 from ingest import home
 from ingest.models import LANES
 from rudderproj import flight, metrics, metrics_relay
@@ -54,7 +55,7 @@ class Forwarder:
         self._marks = Marks()
         self._shift: Shift | None = None
         self._news: News | None = None  # for shifts
-        self._given_up: set[int] = set()  # claims of ours that nothing uses any more, for the database to hear of
+        self._untold = Untold(self._database)
         self.pid = os.getpid()
 
     def forward(self, destination_id: int) -> bool:
@@ -80,7 +81,7 @@ class Forwarder:
 
     async def _work(self, destination_id: int) -> None:
         """First what must be alone in a process: suspects."""
-        examined = await Session(self._database, self._client, self._limits).run()
+        examined = await Session(self._database, self._client, self._limits, self._untold).run()
         if examined:
             await asyncio.to_thread(doorbell.ring_quietly, examined)
         self._shift = Shift(self._forward, lambda: self._database.busy_seconds, self._is_wanted_alone)
@@ -88,11 +89,11 @@ class Forwarder:
         await self._let_go()
 
     async def _let_go(self) -> None:
-        """Wait for a database that is away: nobody else has what our links had before it is told, or claims run out."""
+        """Wait for a database that is away: nobody else has what our links had before it is told, or it runs out."""
         ends_at = time.monotonic() + self._limits.claim_seconds
-        while self._given_up and time.monotonic() < ends_at and not stopping.told():
+        while self._untold and time.monotonic() < ends_at and not stopping.told():
             with contextlib.suppress(psycopg2.Error):
-                await self._give_up_claims()
+                await self._untold.tell()
                 return
             await asyncio.sleep(AWAY_SECONDS)
 
@@ -120,19 +121,13 @@ class Forwarder:
                 metrics.DATABASE_ERRORS.add(1, "link")
                 await self._database.close()
             with contextlib.suppress(psycopg2.Error):  # still away: the next link of this process tells it
-                await self._give_up_claims()
+                await self._untold.tell()
             await mark.idle()
             return False
         finally:
             mark.leave()
             metrics.LINK_DURATION.add(time.monotonic() - started, end)
             metrics_relay.flush()  # the task may go on for others
-
-    async def _give_up_claims(self) -> None:
-        """Let others have the lanes of links that an error ended, without waiting for their claims to run out."""
-        if tokens := list(self._given_up):
-            await self._database.run(lanes.give_up, tokens)
-            self._given_up.difference_update(tokens)
 
     async def _link(self, destination_id: int, mark: Mark) -> bool | None:
         """Serve or probe, as the destination's state wants it: was something settled; None if nothing may be sent."""
@@ -142,7 +137,7 @@ class Forwarder:
         probing = seen.breaker != "closed"
         if probing and not seen.probe_due:
             return None
-        await self._give_up_claims()
+        await self._untold.tell()
         if seen.claims:
             await self._database.run(lanes.recover, destination_id)
         slots, seconds = seen.slots(self._limits.share), self._limits.claim_for(sender)
@@ -150,13 +145,10 @@ class Forwarder:
         if lease is None:  # the ring was for lanes that others have, and was told to nobody else
             await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
             return None
-        if probing and not await self._database.run(health.start_probe, destination_id):
-            await lease.close()
-            return None
         settler = self._limits.settler(seen, sender)
         if probing:
-            hands = Hands(flight.mine(), destination_id)
-            return await probe(self._database, destination_id, lease, seen, sender, settler, hands)
+            with self._untold.probing(destination_id, seen):
+                return await self._probe(destination_id, lease, seen, sender, settler)
         progressed = await self._serve(destination_id, lease, seen, sender, settler, mark)
         if seen.claims and not progressed:  # as above
             await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
@@ -182,6 +174,15 @@ class Forwarder:
         finally:
             hands.give(slot)
 
+    async def _probe(
+        self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler
+    ) -> bool | None:
+        if not await self._database.run(health.start_probe, destination_id):
+            await lease.close()
+            return None
+        hands = Hands(flight.mine(), destination_id)
+        return await probe(self._database, destination_id, lease, seen, sender, settler, hands)
+
     async def _serve(
         self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler, mark: Mark
     ) -> bool:
@@ -196,7 +197,7 @@ class Forwarder:
                 await link.serve(first_lanes, limits.budget_seconds, 2 * limits.timeout_seconds)
         except psycopg2.Error:
             if link.ended_quietly:
-                self._given_up.add(lease.token)
+                self._untold.claim(lease.token)
             raise
         return link.progressed
 

@@ -70,11 +70,16 @@ def close_breaker(raw: Connection, destination_id: int) -> bool:
         "  FROM (SELECT * FROM destinations_health WHERE destination_id = %(destination)s FOR UPDATE) old"
         "  WHERE h.destination_id = old.destination_id AND h.breaker <> 'closed'"
         "  RETURNING h.destination_id, old.opened_at),"
+        " rows AS ("  # in the order in which checkpoints write them
+        "  SELECT d.id, closed.opened_at"
+        "  FROM closed JOIN destinations_connection c ON c.destination_id = closed.destination_id"
+        "  JOIN destinations_delivery d ON d.connection_id = c.id"
+        "  WHERE d.state IN ('failed', 'waiting') AND d.first_failed_at IS NOT NULL"
+        "  ORDER BY d.connection_id, d.xid, d.position, d.replay FOR UPDATE OF d),"
         " shifted AS ("
         "  UPDATE destinations_delivery d"
-        "  SET first_failed_at = first_failed_at + (now() - greatest(closed.opened_at, first_failed_at))"
-        "  FROM closed JOIN destinations_connection c ON c.destination_id = closed.destination_id"
-        "  WHERE d.connection_id = c.id AND d.state IN ('failed', 'waiting') AND d.first_failed_at IS NOT NULL)"
+        "  SET first_failed_at = first_failed_at + (now() - greatest(rows.opened_at, first_failed_at))"
+        "  FROM rows WHERE d.id = rows.id AND d.state IN ('failed', 'waiting'))"
         " SELECT FROM closed",
         {"destination": destination_id},
     )

@@ -51,8 +51,8 @@ async def probe(
         probes = min(PROBES, seen.max_concurrency or PROBES)
         attempts = asyncio.gather(*(_probe(owed, lease, sender, settler, hands) for owed in heads[:probes]))
         succeeded = any(await lease.during(attempts))
-    if len(heads) == 1 and seen.probes_failed + 1 >= LONE_FAILURES:
-        _keep_lone(heads[0], settler)
+    if len(heads) == 1 and is_lone(heads[0], seen, settler):
+        settler.keep_failures()
     verdict = settler.streak.verdict()
     await lease.checkpoint(settler.take_changes())
     await lease.close()
@@ -167,8 +167,11 @@ async def _probe(owed: Owed, lease: Lease, sender: Sender, settler: Settler, han
     return await attempt(owed, hands, sender, settler, lease) is True
 
 
-def _keep_lone(owed: Owed, settler: Settler) -> None:
-    """Make a row of the only head there is, if it was answered: unreachable is the destination, not the event."""
+def is_lone(owed: Owed, seen: Control, settler: Settler) -> bool:
+    """Whether the one head that was sent failed so often that it is to become a row.
+
+    Only if it was answered: unreachable is the destination, not the event.
+    """
     failure = settler.failures.get(owed.user)
-    if failure and failure.answer.connected and not owed.is_row:
-        settler.keep_failures()
+    often = seen.probes_failed + 1 >= LONE_FAILURES
+    return often and failure is not None and failure.answer.connected and not owed.is_row

@@ -13,6 +13,7 @@ from destinations.breaker import Verdict
 from destinations.control import Control
 from destinations.lanes import ClaimedLane, Suspect
 from destinations.lease import Database, Lease, LeaseLost
+from destinations.probe import is_lone
 from destinations.progress import Place
 from destinations.reader import Ask, Owed
 from destinations.replay import reading
@@ -61,8 +62,8 @@ class Examination:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether the destination may be sent to, as far as this knows."""
-        return not self._is_stopped and self._settler.streak.verdict() is Verdict.USER
+        """Whether the destination may be sent to, as far as this knows. A probe is there to find out."""
+        return not self._is_stopped and (self._probing or self._settler.streak.verdict() is Verdict.USER)
 
     async def survives(self, suspect: Suspect) -> bool:
         """Whether it is no longer to be feared: it was touched and this process lives, or it will not be touched now.
@@ -117,11 +118,20 @@ class Examination:
         if not self._may_try(owed.lane):
             return Fate.UNTOUCHED
         fate = await self._try(owed)
-        if fate is Fate.UNSETTLED and not self._probing and self._settler.streak.verdict() is Verdict.USER:
-            held, _ = self._settler.keep_failures()
-            fate = Fate.KEPT if held else Fate.SETTLED
+        if fate is Fate.UNSETTLED:
+            fate = self._keep(owed)
         await self._lease.checkpoint(self._settler.take_changes())
         return fate
+
+    def _keep(self, owed: Owed) -> Fate:
+        """What a failure is: its user's own, and a row; or the destination's, if a probe has not long met only this."""
+        if self._probing and owed.is_row:
+            return Fate.KEPT
+        is_own = self._settler.streak.verdict() is Verdict.USER
+        if not (is_lone(owed, self._control, self._settler) if self._probing else is_own):
+            return Fate.UNSETTLED
+        held, _ = self._settler.keep_failures()
+        return Fate.KEPT if held else Fate.SETTLED
 
     def _may_try(self, lane: ClaimedLane) -> bool:
         """Whether its connection is there and switched on, and its replay, if it is one's, runs."""

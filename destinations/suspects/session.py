@@ -5,6 +5,7 @@ death in a session names the one event that it held.
 """
 
 import asyncio
+import contextlib
 import random
 
 import psycopg2
@@ -22,6 +23,7 @@ from destinations.settle import Settler
 from destinations.suspects import looking, telling, verdict
 from destinations.suspects.examination import Examination
 from destinations.suspects.hands import Hands
+from destinations.untold import Untold
 from rudderproj import flight
 from rudderproj.http import HttpClient
 
@@ -31,8 +33,9 @@ log = structlog.get_logger(__name__)
 class Session:
     """One process's look at all suspects, as long as a link would work."""
 
-    def __init__(self, database: Database, client: HttpClient, limits: Limits) -> None:
+    def __init__(self, database: Database, client: HttpClient, limits: Limits, untold: Untold) -> None:
         self._database = database
+        self._untold = untold
         self._client = client
         self._limits = limits
         self._ends_at = clock() + limits.budget_seconds
@@ -55,6 +58,8 @@ class Session:
             log.warning("examination.dropped", error=str(error).strip() or type(error).__name__)
             if isinstance(error, psycopg2.Error):
                 await self._database.close()
+            with contextlib.suppress(psycopg2.Error):  # still away: told when the shift is over
+                await self._untold.tell()
         finally:
             flight.mine().examine(False)
         return seen
@@ -87,7 +92,8 @@ class Session:
         slots, seconds = seen.slots(self._limits.share), self._limits.claim_for(sender)
         lease = await Lease.open(self._database, destination_id, owner.me(), slots, seconds)
         if lease is not None:
-            await self._suspects(destination_id, lease, seen, sender)
+            with self._untold.probing(destination_id, seen):
+                await self._suspects(destination_id, lease, seen, sender)
             await lease.close()
 
     async def _begin(self, destination_id: int) -> tuple[Control | None, Sender | None]:
@@ -109,17 +115,20 @@ class Session:
         settler = self._limits.settler(seen, sender)
         hands = Hands(flight.mine(), destination_id)
         examination = Examination(self._database, destination_id, lease, seen, sender, settler, hands)
-        tried, probing = list[int](), seen.breaker != "closed"
+        tried, had, probing = list[int](), dict[int, object](), seen.breaker != "closed"
         while not self._is_over and examination.may_go_on and not (probing and tried):
             suspect = await self._database.run(lanes.take_suspect, lease.token, destination_id, tried)
             if suspect is None:
                 break
             lease.lanes[suspect.lane.id] = suspect.lane
-            tried.append(suspect.id)
+            if had.get(suspect.lane.id, now := suspect.lane.progress.as_json()) != now:
+                break  # somebody went on with it meanwhile, further than what our last checkpoint says
             if probing and not await self._database.run(health.start_probe, destination_id):
-                break
+                return  # somebody else probes, and tells of it
+            tried.append(suspect.id)
             if not await self._judge(destination_id, seen.name, suspect, examination):
                 break
+            had[suspect.lane.id] = suspect.lane.progress.as_json()
             await lease.release([suspect.lane.id])
         if tried:
             await self._report(destination_id, seen, settler, examination.succeeded)
