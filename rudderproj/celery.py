@@ -37,6 +37,7 @@ app.conf.update(
     # What no process has time for stays in the queue, where links that might make room see it (destinations/shift.py);
     # otherwise the main process would hold one for each process. For brokers that speak Redis's protocol, like ours.
     worker_disable_prefetch=True,
+    worker_autoscaler="rudderproj.autoscaler:Autoscaler",
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_send_task_events=True,

@@ -1,5 +1,7 @@
 """A worker whose processes all have a link: whoever is rung then is found in the queue, and served beside them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from rudderproj.celery import FORWARD_QUEUE
 from tests.concurrency.celery_workers import Worker
 from tests.forwarding.workers import eventually
 from tests.forwarding.world import make_world
+from tests.services import ROOT
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("committed")]
 
@@ -50,4 +53,27 @@ def test_a_ring_is_not_kept_by_a_worker_whose_processes_all_have_a_link(
 
         assert hanging.in_flight == PROCESSES
         assert eventually(lambda: not broker.llen(FORWARD_QUEUE))
+        hanging.refuse_connections()
+
+
+def test_a_worker_that_was_told_to_have_fewer_processes_takes_no_more_rings_than_these_serve(
+    worker: Worker, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.set(doorbell.SWEPT, 1)
+    monkeypatch.setattr(doorbell.Bell, "press", lambda *_: None)
+    command = [sys.executable, "-m", "celery", "-A", "rudderproj", "control", "--timeout", "5", "autoscale", "1", "1"]
+    assert eventually(lambda: not subprocess.run(command, cwd=ROOT, env=worker.env, capture_output=True).returncode)
+    with Sink() as hanging, Sink() as well:
+        hanging.everyone = HANG
+        hangs = make_world(hanging, "hanging")
+        hangs.append("u", "h")
+        doorbell.call(hangs.destination.pk)
+        assert hanging.wait_for(lambda sink: len(sink.arrivals) == 1)
+        for number in range(PROCESSES - 1):
+            served = make_world(well, f"served {number}")
+            served.append("u", f"w{number}")
+            doorbell.call(served.destination.pk)
+        assert well.wait_for(lambda sink: len(sink.arrivals) == PROCESSES - 1)
+
+        assert (hanging.in_flight, len(worker.children())) == (1, 1)
         hanging.refuse_connections()
