@@ -162,7 +162,7 @@ def _insert(cursor: Any, parameters: dict[str, Any]) -> bool:
 
 
 def _write_changes(cursor: Any, changes: Changes) -> None:
-    # In one order, as whoever else changes several: each would wait for what the other has.
+    # In one order, as who closes the breaker changes them: each would wait for what the other has.
     _insert_rows(cursor, _ROWS, [_values(row) for _, row in sorted(changes.rows.items())], _ROW)
     _insert_rows(cursor, _ATTEMPTS, [_values(attempt) for attempt in changes.attempts])
     _insert_rows(cursor, _INHERIT, changes.given_up, "(%s::bigint, %s::bigint, %s::smallint, %s, %s::timestamptz)")

@@ -120,7 +120,7 @@ class Forwarder:
             if isinstance(error, psycopg2.Error):
                 metrics.DATABASE_ERRORS.add(1, "link")
                 await self._database.close()
-            with contextlib.suppress(psycopg2.Error):  # still away: the next link of this process tells it
+            with contextlib.suppress(psycopg2.Error):  # still away: told by the next link, or when the shift is over
                 await self._untold.tell()
             await mark.idle()
             return False
@@ -147,8 +147,7 @@ class Forwarder:
             return None
         settler = self._limits.settler(seen, sender)
         if probing:
-            with self._untold.probing(destination_id, seen):
-                return await self._probe(destination_id, lease, seen, sender, settler)
+            return await self._probe(destination_id, lease, seen, sender, settler)
         progressed = await self._serve(destination_id, lease, seen, sender, settler, mark)
         if seen.claims and not progressed:  # as above
             await asyncio.to_thread(doorbell.tell_quietly, [destination_id])
@@ -177,11 +176,16 @@ class Forwarder:
     async def _probe(
         self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler
     ) -> bool | None:
-        if not await self._database.run(health.start_probe, destination_id):
+        begun = await self._database.run(health.start_probe, destination_id)
+        if begun is None:
             await lease.close()
             return None
         hands = Hands(flight.mine(), destination_id)
-        return await probe(self._database, destination_id, lease, seen, sender, settler, hands)
+        try:
+            return await probe(self._database, begun, lease, seen, sender, settler, hands)
+        except (LeaseLost, psycopg2.Error):
+            self._untold.probe(begun)
+            raise
 
     async def _serve(
         self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler, mark: Mark

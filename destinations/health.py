@@ -3,6 +3,9 @@
 States: closed -> open (a streak) -> half_open (one link probes) -> closed or open again. Held: until an operator acts.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
@@ -33,28 +36,42 @@ def open_breaker(raw: Connection, destination_id: int, streak: Streak, error: st
     )
 
 
-def start_probe(raw: Connection, destination_id: int) -> bool:
-    """open -> half_open, for one link: True for the one that may probe."""
-    return _changed(
-        raw,
-        "UPDATE destinations_health SET breaker = 'half_open', probe_at = now() + %(seconds)s * interval '1 second'"
-        " WHERE destination_id = %(destination)s AND breaker IN ('open', 'half_open') AND probe_at <= now()",
-        {"destination": destination_id, "seconds": PROBE_SECONDS},
-    )
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A probe under way, until its time is up: then another may follow, and what becomes of this one is not heard."""
+
+    destination_id: int
+    until: datetime
+    failed: int  # probes before it
 
 
-def fail_probe(raw: Connection, destination_id: int, probes_failed: int, error: str, retry_after: float = 0.0) -> bool:
+def start_probe(raw: Connection, destination_id: int) -> Probe | None:
+    """open -> half_open, for one link: None for all others."""
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "UPDATE destinations_health SET breaker = 'half_open', probe_at = now() + %(seconds)s * interval '1 second'"
+            " WHERE destination_id = %(destination)s AND breaker IN ('open', 'half_open') AND probe_at <= now()"
+            " RETURNING destination_id, probe_at, probes_failed",
+            {"destination": destination_id, "seconds": PROBE_SECONDS},
+        )
+        row = cursor.fetchone()
+        return Probe(*row) if row else None
+
+
+def fail_probe(raw: Connection, probe: Probe, error: str = "", retry_after: float = 0.0) -> bool:
     """half_open -> open, with the next probe later than the last; an empty error means nothing could be probed."""
+    failed = probe.failed + bool(error)
     return _changed(
         raw,
         "UPDATE destinations_health SET breaker = 'open', probes_failed = %(failed)s,"
         " probe_at = now() + %(delay)s * interval '1 second',"
         " last_error = coalesce(nullif(%(error)s, ''), last_error), last_error_at = now()"
-        " WHERE destination_id = %(destination)s AND breaker = 'half_open'",
+        " WHERE destination_id = %(destination)s AND breaker = 'half_open' AND probe_at = %(until)s",
         {
-            "destination": destination_id,
-            "failed": probes_failed,
-            "delay": probe_delay_seconds(probes_failed, retry_after),
+            "destination": probe.destination_id,
+            "until": probe.until,
+            "failed": failed,
+            "delay": probe_delay_seconds(failed, retry_after),
             "error": error,
         },
     )

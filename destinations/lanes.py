@@ -79,7 +79,7 @@ wanted AS (
     FROM destinations_suspect s JOIN destinations_connection c ON c.id = s.connection_id
     JOIN destinations_lane l ON l.connection_id = s.connection_id AND l.number = s.lane AND l.replay = s.replay
     WHERE s.destination_id = %(destination)s AND s.state = 'open' AND s.id <> ALL(%(tried)s) AND {MAY_BE_SENT}
-      AND l.claim_id IS NULL AND EXISTS (SELECT FROM fence) AND NOT EXISTS (
+      AND l.claim_id IS NULL AND l.id <> ALL(%(had)s) AND EXISTS (SELECT FROM fence) AND NOT EXISTS (
         SELECT FROM destinations_suspect e
         WHERE e.state = 'open' AND e.connection_id = s.connection_id AND e.lane = s.lane AND e.replay = s.replay
           AND e.user_key = s.user_key AND (e.xid, e.position) < (s.xid, s.position))
@@ -183,10 +183,15 @@ class Suspect:
     lane: ClaimedLane
 
 
-def take_suspect(raw: Connection, token: int, destination_id: int, tried: list[int]) -> Suspect | None:
-    """Add the lane of an open suspect, none of those `tried`. None when no such lane is free, or the claim is lost."""
+def take_suspect(raw: Connection, token: int, destination_id: int, tried: list[int], had: list[int]) -> Suspect | None:
+    """Add the lane of an open suspect, none of those `tried`, nor a lane that the claim `had`.
+
+    Whoever had it since may be further than the claim's last checkpoint says, which is believed while the claim has it.
+    None when no such lane is free, or the claim is lost.
+    """
     with raw.cursor() as cursor:
-        cursor.execute(_TAKE_SUSPECT, {"token": token, "destination": destination_id, "tried": tried})
+        values = {"token": token, "destination": destination_id, "tried": tried, "had": had}
+        cursor.execute(_TAKE_SUSPECT, values)
         row = cursor.fetchone()
     if row is None:
         return None

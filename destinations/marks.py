@@ -34,6 +34,8 @@ class Marks:
     def begin(self, destination_id: int) -> "Mark":
         """A link begins: have nobody ring for its destination for a while, at once."""
         self._serving[destination_id] += 1
+        if self._said.get(destination_id) is False:  # somebody waits for that word
+            self._left_on.add(destination_id)
         self._say(destination_id, True)
         self._hurry.set()
         return Mark(self, destination_id)
@@ -82,6 +84,8 @@ class Marks:
                 log.exception("marks.failed")
             finally:
                 written.set()
+        self._written.set()  # for whom another link took the last word back
+        self._written = asyncio.Event()
 
 
 class Mark:

@@ -11,6 +11,7 @@ from destinations import control, health, reader
 from destinations.attempt import attempt
 from destinations.breaker import Verdict
 from destinations.control import Control
+from destinations.health import Probe
 from destinations.lanes import ClaimedLane, Which
 from destinations.lease import Database, Lease
 from destinations.reader import Ask, Owed
@@ -30,7 +31,7 @@ LONE_FAILURES = 3  # a single head that failed so often becomes a row
 
 async def probe(
     database: Database,
-    destination_id: int,
+    begun: Probe,
     lease: Lease,
     seen: Control,
     sender: Sender,
@@ -38,6 +39,7 @@ async def probe(
     hands: Hands,
 ) -> bool:
     """Probe once; True when the breaker is closed now. Raises LeaseLost or psycopg2.Error."""
+    destination_id = begun.destination_id
     taken = await lease.take(len(seen.connections) * LANES)
     latest = Latest(database, destination_id, seen, sender.names)
     lanes = [lane for lane in taken if latest.is_active(lane)]
@@ -61,8 +63,7 @@ async def probe(
         return True
     if verdict is Verdict.HOLD:
         await database.run(health.hold, destination_id, settler.last_error)
-    failed = seen.probes_failed + bool(settler.last_error)
-    await database.run(health.fail_probe, destination_id, failed, settler.last_error, settler.retry_after)
+    await database.run(health.fail_probe, begun, settler.last_error, settler.retry_after)
     return False
 
 

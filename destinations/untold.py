@@ -4,14 +4,9 @@ Otherwise others wait until it runs out: for a claim's lanes ten seconds, for th
 what something may still be in flight for.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import psycopg2
-
 from destinations import health, lanes
-from destinations.control import Control
-from destinations.lease import Database, LeaseLost
+from destinations.health import Probe
+from destinations.lease import Database
 
 
 class Untold:
@@ -20,7 +15,7 @@ class Untold:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._claims: set[int] = set()  # tokens
-        self._probes: dict[int, int] = {}  # of these destinations, and how many had failed before
+        self._probes: set[Probe] = set()
 
     def __bool__(self) -> bool:
         return bool(self._claims or self._probes)
@@ -29,23 +24,15 @@ class Untold:
         """Nothing uses it any more."""
         self._claims.add(token)
 
-    @contextmanager
-    def probing(self, destination_id: int, seen: Control) -> Iterator[None]:
-        """Begin and end a probe within the block, if its breaker wants one: an error of ours is none of the
-        destination's, and another may probe at once.
-        """
-        try:
-            yield
-        except (LeaseLost, psycopg2.Error):
-            if seen.breaker != "closed":
-                self._probes[destination_id] = seen.probes_failed
-            raise
+    def probe(self, probe: Probe) -> None:
+        """It told nothing about its destination: an error of ours is none of the destination's."""
+        self._probes.add(probe)
 
     async def tell(self) -> None:
         """Let others have all of it. Raises psycopg2.Error: then it is still to be told."""
         if tokens := list(self._claims):
             await self._database.run(lanes.give_up, tokens)
             self._claims.difference_update(tokens)
-        for destination_id, failed in list(self._probes.items()):
-            await self._database.run(health.fail_probe, destination_id, failed, "")
-            self._probes.pop(destination_id, None)
+        for probe in list(self._probes):
+            await self._database.run(health.fail_probe, probe)
+            self._probes.discard(probe)

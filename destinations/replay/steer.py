@@ -1,6 +1,6 @@
 """Pausing, resuming and cancelling replays, and closing those that have ended. Who did it and when is kept.
 
-A change is a guarded UPDATE; links notice it within a quarter of a second. Must never touch a lane that is claimed.
+A change is a guarded UPDATE; links notice it within a second. Must never touch a lane that is claimed.
 """
 
 from collections.abc import Mapping, Sequence

@@ -131,7 +131,7 @@ class Examination:
         if not (is_lone(owed, self._control, self._settler) if self._probing else is_own):
             return Fate.UNSETTLED
         held, _ = self._settler.keep_failures()
-        return Fate.KEPT if held else Fate.SETTLED
+        return Fate.KEPT if held or self._probing else Fate.SETTLED  # a probe is one request
 
     def _may_try(self, lane: ClaimedLane) -> bool:
         """Whether its connection is there and switched on, and its replay, if it is one's, runs."""

@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from destinations import control, health, lanes, owner, stopping
 from destinations.breaker import Verdict
 from destinations.control import Control
+from destinations.health import Probe
 from destinations.lanes import Suspect
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.limits import Limits
@@ -39,6 +40,8 @@ class Session:
         self._client = client
         self._limits = limits
         self._ends_at = clock() + limits.budget_seconds
+        self._tried = list[int]()  # suspects
+        self._probe: Probe | None = None  # under way
 
     async def run(self) -> list[int]:
         """Look into what is free to be looked into; the destinations whose lanes others may go on with.
@@ -58,6 +61,8 @@ class Session:
             log.warning("examination.dropped", error=str(error).strip() or type(error).__name__)
             if isinstance(error, psycopg2.Error):
                 await self._database.close()
+            if self._probe:
+                self._untold.probe(self._probe)
             with contextlib.suppress(psycopg2.Error):  # still away: told when the shift is over
                 await self._untold.tell()
         finally:
@@ -71,30 +76,33 @@ class Session:
         for destination_id in found:
             if not self._is_over:
                 seen.append(destination_id)
-                await self._destination(destination_id)
+            while not self._is_over and await self._destination(destination_id):
+                pass
 
     @property
     def _is_over(self) -> bool:
         return clock() > self._ends_at or stopping.told()
 
-    async def _destination(self, destination_id: int) -> None:
+    async def _destination(self, destination_id: int) -> bool:
+        """Look into one suspect of each lane; whether there may be more."""
         run = self._database.run
         link = await run(looking.link_suspect, destination_id)
         if link and link.deaths_alone >= verdict.FATAL:
             await self._hold(destination_id, link.id, "its plugin kills", link.crashes)
-            return
+            return False
         seen, sender = await self._begin(destination_id)
         if link and seen and not seen.stopped_because:
             await run(verdict.clear, link.id)
         if seen is None or sender is None or (seen.breaker != "closed" and not seen.probe_due):
-            return
+            return False
         await run(lanes.recover, destination_id)
         slots, seconds = seen.slots(self._limits.share), self._limits.claim_for(sender)
         lease = await Lease.open(self._database, destination_id, owner.me(), slots, seconds)
-        if lease is not None:
-            with self._untold.probing(destination_id, seen):
-                await self._suspects(destination_id, lease, seen, sender)
-            await lease.close()
+        if lease is None:
+            return False
+        has_tried = await self._suspects(destination_id, lease, seen, sender)
+        await lease.close()
+        return has_tried
 
     async def _begin(self, destination_id: int) -> tuple[Control | None, Sender | None]:
         """The destination, and what sends to it: None if it may not be sent to, or is for a link to be held."""
@@ -110,28 +118,29 @@ class Session:
         finally:
             hands.give(slot)
 
-    async def _suspects(self, destination_id: int, lease: Lease, seen: Control, sender: Sender) -> None:
-        """Try one after the other; one only if it is a probe."""
+    async def _suspects(self, destination_id: int, lease: Lease, seen: Control, sender: Sender) -> bool:
+        """Try one of each lane, or one in all if it is a probe; whether there was any, and others may follow."""
         settler = self._limits.settler(seen, sender)
         hands = Hands(flight.mine(), destination_id)
         examination = Examination(self._database, destination_id, lease, seen, sender, settler, hands)
-        tried, had, probing = list[int](), dict[int, object](), seen.breaker != "closed"
-        while not self._is_over and examination.may_go_on and not (probing and tried):
-            suspect = await self._database.run(lanes.take_suspect, lease.token, destination_id, tried)
+        had, probing, may_go_on = list[int](), seen.breaker != "closed", True
+        while may_go_on and not self._is_over and examination.may_go_on and not (probing and had):
+            suspect = await self._database.run(lanes.take_suspect, lease.token, destination_id, self._tried, had)
             if suspect is None:
                 break
             lease.lanes[suspect.lane.id] = suspect.lane
-            if had.get(suspect.lane.id, now := suspect.lane.progress.as_json()) != now:
-                break  # somebody went on with it meanwhile, further than what our last checkpoint says
-            if probing and not await self._database.run(health.start_probe, destination_id):
-                return  # somebody else probes, and tells of it
-            tried.append(suspect.id)
-            if not await self._judge(destination_id, seen.name, suspect, examination):
-                break
-            had[suspect.lane.id] = suspect.lane.progress.as_json()
-            await lease.release([suspect.lane.id])
-        if tried:
+            if probing:
+                self._probe = await self._database.run(health.start_probe, destination_id)
+                if self._probe is None:
+                    return False
+            self._tried.append(suspect.id)
+            had.append(suspect.lane.id)
+            may_go_on = await self._judge(destination_id, seen.name, suspect, examination)
+            if may_go_on:
+                await lease.release([suspect.lane.id])
+        if had:
             await self._report(destination_id, seen, settler, examination.succeeded)
+        return may_go_on and bool(had)
 
     async def _judge(self, destination_id: int, name: str, suspect: Suspect, examination: Examination) -> bool:
         """What is to be done about one; False when its destination is not to be sent to any more."""
@@ -159,13 +168,12 @@ class Session:
         run, streak, error, verdict_ = self._database.run, settler.streak, settler.last_error, settler.streak.verdict()
         if verdict_ is Verdict.HOLD:
             await run(health.hold, destination_id, error)
-        if seen.breaker != "closed":
-            if succeeded:
-                await run(health.close_breaker, destination_id)
-            else:
-                failed = seen.probes_failed + bool(error)
-                await run(health.fail_probe, destination_id, failed, error, settler.retry_after)
+        if self._probe and succeeded:
+            await run(health.close_breaker, destination_id)
+        elif self._probe:
+            await run(health.fail_probe, self._probe, error, settler.retry_after)
         elif verdict_ is Verdict.OPEN:
             await run(health.open_breaker, destination_id, streak, error, settler.retry_after)
         elif verdict_ is Verdict.USER and streak.as_json() != seen.streak:
             await run(health.note_streak, destination_id, streak, error)
+        self._probe = None

@@ -24,7 +24,7 @@ PROCESSES = 3  # of a Worker
 
 @pytest.fixture
 def worker(process_env: dict[str, str], broker: Redis, tmp_path: Path) -> Iterator[Worker]:
-    env = process_env | {"FORWARD_TIMEOUT_SECONDS": "60", "FORWARD_CLAIM_SECONDS": "96", "LOG_LEVEL": "WARNING"}
+    env = process_env | {"FORWARD_TIMEOUT_SECONDS": "300", "FORWARD_CLAIM_SECONDS": "480", "LOG_LEVEL": "WARNING"}
     started = Worker("forward", env, tmp_path / "worker.log")
     started.start()
     yield started

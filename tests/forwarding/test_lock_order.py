@@ -16,8 +16,6 @@ from tests.forwarding.world import World
 
 LATER = RetryPolicy(3600, 3, base_seconds=3600, max_seconds=3600)
 
-_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
-
 
 def hold_two_users(world: World) -> list[int]:
     """Two failed rows; their ids, in the order of the log."""
@@ -41,10 +39,11 @@ def write_backwards(raw: Connection, world: World) -> bool:
 
 def test_a_checkpoint_locks_rows_in_the_order_of_the_log(world: World, raw: Connection) -> None:
     first, second = hold_two_users(world)
-    done = list[bool]()
+    done, pids = list[bool](), list[int]()
 
     def changing() -> None:
         with closing(db.connect("tests", 30)) as own:
+            pids.append(own.info.backend_pid)
             done.append(write_backwards(own, world))
 
     with closing(db.connect("tests", 30)) as other:
@@ -53,17 +52,18 @@ def test_a_checkpoint_locks_rows_in_the_order_of_the_log(world: World, raw: Conn
             cursor.execute("SELECT FROM destinations_delivery WHERE id = %s FOR UPDATE", [first])
         thread = threading.Thread(target=changing)
         thread.start()
-        assert eventually(lambda: is_true(raw, _WAITS))
+        assert eventually(lambda: pids and waits(raw, pids[0]))
         assert is_free(raw, second)
         other.rollback()
     thread.join()
     assert done == [True]
 
 
-def is_true(raw: Connection, question: str) -> bool:
+def waits(raw: Connection, pid: int) -> bool:
+    """Whether that process of the database waits for a lock."""
     with raw.cursor() as cursor:
-        cursor.execute(question)
-        return bool((cursor.fetchone() or [False])[0])
+        cursor.execute("SELECT FROM pg_locks WHERE pid = %s AND NOT granted", [pid])
+        return cursor.rowcount == 1
 
 
 def is_free(raw: Connection, row_id: int) -> bool:

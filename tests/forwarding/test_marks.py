@@ -167,3 +167,22 @@ def test_an_error_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(said())
     assert asked[-1] == {3: False}
+
+
+def test_a_link_whose_last_word_another_took_back_does_not_wait_for_ever_and_it_is_said(written_to: Broker) -> None:
+    async def said() -> None:
+        one = Marks()
+        written_to.answers.clear()
+        first = one.begin(1)
+        await until(written_to, 1)
+        ending = asyncio.ensure_future(first.idle())
+        await asyncio.sleep(0)
+        second = one.begin(1)  # and finds that nothing may be sent
+        second.leave()
+        written_to.answers.set()
+        async with asyncio.timeout(20):
+            await ending
+        one.stop()
+
+    asyncio.run(said())
+    assert written_to.written == [{1: True}, {1: False}]

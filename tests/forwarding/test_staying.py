@@ -41,8 +41,9 @@ def test_a_trickle_keeps_its_link_when_its_time_is_up_unless_somebody_waits_for_
     monkeypatch.setattr(shift, "BUSY_SHARE", 1000.0)  # it looks into the queue, however slow this machine
     monkeypatch.setattr(shift, "VAIN_SECONDS", 30.0)
     monkeypatch.setattr(outlook, "TOLD_LINGER_SECONDS", 30.0)
+    monkeypatch.setattr(outlook, "LINGER_SECONDS", 30.0)
     monkeypatch.setattr(stopping, "_told", bytearray(1))
-    forwarder = Forwarder(limits(budget_seconds=0.6))
+    forwarder = Forwarder(limits(budget_seconds=2.0))
 
     def work() -> None:
         while not stopping.told():
@@ -55,11 +56,11 @@ def test_a_trickle_keeps_its_link_when_its_time_is_up_unless_somebody_waits_for_
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        for number in range(20):
+        for number in range(50):
             world.append("u", f"m{number}")
             doorbell.ring([world.destination.pk])
             time.sleep(0.1)
-        assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 20)
+        assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 50)
     finally:
         stopping.tell()
         thread.join()

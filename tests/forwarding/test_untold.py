@@ -6,11 +6,12 @@ from typing import Any
 import psycopg2
 import pytest
 from django.utils import timezone
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from destinations import forward, health, lanes
+from destinations import forward, health
 from destinations.forward import Forwarder
 from destinations.lease import LeaseLost
-from tests.forwarding.test_breaker import open_breaker
+from tests.forwarding.test_breaker import open_breaker, probe_now
 from tests.forwarding.workers import LIMITS, run_once
 from tests.forwarding.world import World
 
@@ -60,19 +61,15 @@ def test_what_could_not_be_told_is_told_by_the_process_before_it_ends_its_shift(
     assert world.health().breaker == "open"
 
 
-def test_a_probe_of_another_is_not_ended_by_a_link_of_a_closed_breaker(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.append("u", "m")
-    take = lanes.take
+def test_who_wakes_up_late_does_not_end_the_probe_of_another(world: World, raw: Connection) -> None:
+    open_breaker(world)
+    late = health.start_probe(raw, world.destination.pk)
+    assert late
+    assert probe_now(world)  # as if its minute were over
+    other = health.start_probe(raw, world.destination.pk)
+    assert other
 
-    def broken(raw: Any, *values: Any) -> Any:
-        open_breaker(world)
-        assert health.start_probe(raw, world.destination.pk)
-        monkeypatch.setattr(lanes, "take", take)
-        raise psycopg2.OperationalError("gone")
-
-    monkeypatch.setattr(lanes, "take", broken)
-    assert not run_once(world.destination)
-
+    assert not health.fail_probe(raw, late, "timeout")
     assert world.health().breaker == "half_open"
+    assert health.fail_probe(raw, other, "timeout", 30.0)
+    assert (world.health().breaker, world.health().probes_failed) == ("open", 1)

@@ -252,7 +252,7 @@ def test_only_a_holder_of_a_good_claim_takes_a_suspect_s_lane(world: World, raw:
     token = lanes.open_claim(raw, world.destination.pk, "me", 1, 600)
     assert token
     lanes.give_up(raw, [token])
-    assert lanes.take_suspect(raw, token, world.destination.pk, []) is None
+    assert lanes.take_suspect(raw, token, world.destination.pk, [], []) is None
 
 
 def test_suspects_of_a_whole_process_are_looked_into_one_at_a_time(world: World, raw: Connection) -> None:

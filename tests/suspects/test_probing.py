@@ -1,13 +1,17 @@
 """Suspects of a destination whose breaker is open: then an examination is the probe, and may be the only one."""
 
+from typing import Any
+
 import psycopg2
 import pytest
+from django.db import DatabaseError
 from django.utils import timezone
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import health, lanes
 from destinations.forward import Forwarder
-from destinations.lanes import ClaimedLane
+from destinations.health import Probe
+from destinations.lanes import ClaimedLane, Suspect
 from destinations.lease import LeaseLost
 from destinations.models import Health
 from destinations.suspects.examination import Examination
@@ -87,7 +91,7 @@ def test_a_lone_event_before_a_suspect_is_a_row_once_three_probes_have_failed(wo
     assert probed == [(1, "open", 0), (2, "open", 0), (3, "cleared", 1)]
 
 
-@pytest.mark.parametrize("error", [LeaseLost("too late"), psycopg2.OperationalError("gone")])
+@pytest.mark.parametrize("error", [LeaseLost("late"), psycopg2.OperationalError("gone"), DatabaseError("gone")])
 def test_an_examination_that_an_error_ends_lets_another_probe_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -113,10 +117,10 @@ def test_an_examination_leaves_the_probe_of_another_alone(world: World, monkeypa
     break_down(world)
     start_probe = health.start_probe
 
-    def late(raw: object, destination_id: int) -> bool:
+    def late(raw: Connection, destination_id: int) -> Probe | None:
         """Another process was faster."""
-        assert start_probe(raw, destination_id)  # type: ignore[arg-type]
-        return start_probe(raw, destination_id)  # type: ignore[arg-type]
+        assert start_probe(raw, destination_id)
+        return start_probe(raw, destination_id)
 
     monkeypatch.setattr(health, "start_probe", late)
     shift(world)
@@ -124,13 +128,19 @@ def test_an_examination_leaves_the_probe_of_another_alone(world: World, monkeypa
     assert (world.health().breaker, world.sink.ids(), states()) == ("half_open", [], {"m0": "open"})
 
 
-def test_a_lane_that_others_went_on_with_is_left_to_another_examination(
+def test_no_claim_has_a_lane_twice_that_others_may_have_gone_on_with(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an examination's last checkpoint says of it is old then, and is believed as long as it has the lane."""
+    """What its last checkpoint says of the lane is old then, and is believed as long as it has it."""
     world.append("a", "m0", "m1")
     crash(entry(world, "m0"))
-    release = lanes.release
+    release, take_suspect = lanes.release, lanes.take_suspect
+    taken = list[tuple[int, int]]()  # claims and lanes
+
+    def noted(raw: Connection, token: int, *values: Any) -> Suspect | None:
+        if suspect := take_suspect(raw, token, *values):
+            taken.append((token, suspect.lane.id))
+        return suspect
 
     def others_go_on(raw: Connection, token: int, released: list[ClaimedLane]) -> bool:
         monkeypatch.setattr(lanes, "release", release)
@@ -140,8 +150,20 @@ def test_a_lane_that_others_went_on_with_is_left_to_another_examination(
         return done
 
     monkeypatch.setattr(lanes, "release", others_go_on)
+    monkeypatch.setattr(lanes, "take_suspect", noted)
     shift(world)
 
-    assert (world.sink.ids(), states()) == (["m0", "m1"], {"m0": "cleared", "m1": "open"})
+    assert (world.sink.ids(), states()) == (["m0", "m1"], {"m0": "cleared", "m1": "cleared"})
+    assert len(set(taken)) == len(taken) == 2
+
+
+def test_an_event_that_is_refused_in_a_probe_ends_it_as_any_other_failure_does(world: World) -> None:
+    world.append("a", "refused", answers=[401] * 9)
+    world.append("a", "behind it")
+    crash(entry(world, "behind it"))
+    break_down(world)
+    Health.objects.filter(destination=world.destination).update(probes_failed=2)
+
     shift(world)
-    assert (world.sink.ids(), states()["m1"]) == (["m0", "m1"], "cleared")
+
+    assert world.sink.ids() == ["refused"]
