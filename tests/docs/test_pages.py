@@ -117,6 +117,11 @@ def test_what_a_page_names_exists(page: Page, missing: Callable[[Page], Iterable
     assert list(missing(page)) == []
 
 
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
+def test_a_page_is_not_two_versions_of_itself(page: Page) -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", page.text, re.MULTILINE) == []
+
+
 def test_the_settings_page_is_what_the_code_reads() -> None:
     text = (ROOT / "docs/reference/settings.md").read_text()
 
