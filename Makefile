@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) rudderproj/stack/bootstrap.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-sdk screenshots web-sdk lint format migrations-check bench drill drill-quick soak
+.PHONY: help run test test-fast test-sdk screenshots web-sdk lint format migrations-check bench drill drill-quick soak cluster
 .PHONY: venv clean
 
 help: ## list these targets
@@ -60,6 +60,10 @@ drill-quick: venv ## the most telling of these, in ten minutes; CI runs them
 
 soak: venv ## half an hour at half of what this machine can do: does anything grow? (ARGS="--minutes 120")
 	@$(BIN) -m drills.soak $(ARGS)
+
+cluster: venv ## the chart on a real control plane (built with Go): nodes and zones die, nodes are full; ten minutes
+	@tests/deploy/install.sh
+	@$(BIN) -m drills.kube $(ARGS)
 
 venv: ## make .venv with everything for development
 	@$(BOOTSTRAP) requirements-dev.txt

@@ -1,0 +1,69 @@
+"""`python -m drills.kube [STEP …] [--set NAME=VALUE …]`: exit code 1 when anything did not hold, or none was run."""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from drills.kube import binaries
+from drills.kube.api import Refused
+from drills.kube.nodes import Nodes
+from drills.kube.plane import running
+from drills.kube.scenario import STEPS
+from drills.kube.timeline import Timeline
+from drills.kube.view import View
+from drills.stack import NotSo
+
+
+def main() -> int:
+    """Run it, and print what was seen."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    options = _parser().parse_args()
+    try:
+        programs = binaries.ready()
+    except binaries.Missing as missing:
+        print(f"skipped: {missing}", file=sys.stderr)
+        return 1
+    folder, timeline = Path(tempfile.mkdtemp(prefix="rudderproj-cluster-")), Timeline()
+    try:
+        with running(programs, folder) as plane:
+            chosen = [word for one in options.set for word in ("--set", one)]
+            _run(View(plane, Nodes(plane), timeline, chosen), options.steps or list(STEPS))
+    finally:
+        print(f"\n{timeline.render()}\n")
+    if timeline.broken:
+        print("\n".join(timeline.broken))
+        print(f"logs are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{timeline.held} held, {len(timeline.broken)} did not")
+    return int(bool(timeline.broken))
+
+
+def _run(view: View, names: Sequence[str]) -> None:
+    """Step by step; the first that comes to no end is the last, since others begin where it would have ended."""
+    try:
+        for name, step in STEPS.items():
+            if name in names or name == "install":
+                step(view)
+    except (NotSo, Refused, OSError) as error:
+        view.timeline.broken.append(f"{type(error).__name__}: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m drills.kube",
+        description="Install the chart on a control plane made for it, and take its nodes and zones away.",
+    )
+    parser.add_argument("steps", nargs="*", metavar="STEP", choices=STEPS, help=f"of {', '.join(STEPS)}; all if none")
+    parser.add_argument(
+        *("--set", "-s"), action="append", default=[], metavar="NAME=VALUE", help="a value of the chart, as helm's"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

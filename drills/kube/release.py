@@ -1,0 +1,129 @@
+"""The chart in the cluster, installed as docs/howto/deploy.md says, and what stands in for the operators beside it.
+
+Kinds of operators are stored and nothing acts on them, but for KEDA's: an autoscaler that never gets a
+measurement keeps the fewest pods that the chart asks for.
+"""
+
+import base64
+import contextlib
+import secrets
+import subprocess
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from drills.kube import seen
+from drills.kube.api import Api, Object, Refused
+from drills.kube.plane import NAMESPACE, Plane
+from drills.stack import NotSo, eventually
+
+CHART = Path(__file__).resolve().parents[2] / "deploy/helm/rudderproj"
+PRESET = CHART / "values-multi-az.yaml"
+KIND_SECONDS = 30.0
+SCALING = "apis/autoscaling/v2"
+# What Kubernetes itself checks of each pod, in its strictest form.
+STRICT = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def install(plane: Plane, options: Sequence[str]) -> None:
+    """Raises NotSo with helm's words. `options` are helm's."""
+    api = plane.api
+    api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": STRICT}})
+    keys = {key: base64.b64encode(secrets.token_bytes(32)).decode() for key in ("SECRET_KEY", "SECRETS_KEYS")}
+    api.create("secrets", {"metadata": {"name": "rudderproj"}, "stringData": keys})
+    chosen = ["rudderproj", str(CHART), "-f", str(PRESET), *options]
+    objects = [one for one in yaml.safe_load_all(_helm(plane, "template", *chosen)) if one]
+    foreign = [one for one in objects if _is_foreign(one)]
+    kinds = {(one["apiVersion"], one["kind"]) for one in foreign}
+    for version, kind in kinds:
+        api.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _definition(version, kind))
+    for version, kind in kinds:
+        eventually(partial(_is_known, api, version, kind), f"the kind {kind}", KIND_SECONDS)
+    _helm(plane, "install", *chosen, "--timeout", "5m")
+    for one in objects:
+        if one["kind"] == "ScaledObject":
+            api.create("horizontalpodautoscalers", _as_keda(one), SCALING)
+
+
+def upgrade(plane: Plane, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Begin it."""
+    return plane.start("helm", "upgrade", "rudderproj", str(CHART), "-f", str(PRESET), *options, "--timeout", "5m")
+
+
+def is_rolling(plane: Plane) -> bool:
+    """Whether any deployment still has pods of before, or has not yet looked."""
+    return any(
+        one["status"].get("observedGeneration", 0) < one["metadata"]["generation"]
+        or one["status"].get("updatedReplicas", 0) < one["spec"]["replicas"]
+        or one["status"].get("replicas", 0) > one["status"].get("updatedReplicas", 0)
+        for one in plane.api.items("deployments", "apis/apps/v1")
+    )
+
+
+def wanted(plane: Plane) -> dict[str, int]:
+    """How many pods of each role there should be now."""
+    return {seen.role(one): one["spec"]["replicas"] for one in plane.api.items("deployments", "apis/apps/v1")}
+
+
+def fewest(plane: Plane) -> dict[str, int]:
+    """How many the autoscalers keep, by role. They act when they next look."""
+    return {seen.role(one): one["spec"]["minReplicas"] for one in plane.api.items("horizontalpodautoscalers", SCALING)}
+
+
+def grow(plane: Plane) -> None:
+    """As much as the chart allows: the least becomes the most, as if all that is measured asked for it."""
+    for one in plane.api.items("horizontalpodautoscalers", SCALING):
+        change = {"spec": {"minReplicas": one["spec"]["maxReplicas"]}}
+        plane.api.change("horizontalpodautoscalers", seen.name(one), change, SCALING)
+
+
+def _helm(plane: Plane, *words: str) -> str:
+    done = subprocess.run(plane.command("helm", *words), capture_output=True, text=True)
+    if done.returncode:
+        raise NotSo(f"helm {words[0]}: {done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def _is_foreign(one: Object) -> bool:
+    """Whether its kind comes with an operator: Kubernetes' own groups have no dot, or end in k8s.io."""
+    group = one["apiVersion"].rpartition("/")[0]
+    return "." in group and not group.endswith(".k8s.io")
+
+
+def _is_known(api: Api, version: str, kind: str) -> bool:
+    with contextlib.suppress(Refused):
+        return any(one["kind"] == kind for one in api.ask("GET", f"/apis/{version}")["resources"])
+    return False
+
+
+def _definition(version: str, kind: str) -> Object:
+    """A kind that takes whatever it is given."""
+    group, _, number = version.rpartition("/")
+    plural = f"{kind.lower()}s"
+    anything: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    served = {"name": number, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
+    names = {"kind": kind, "plural": plural, "singular": kind.lower()}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
+    }
+
+
+def _as_keda(scaled: Object) -> Object:
+    """The autoscaler that KEDA makes of one of its objects."""
+    spec, metric = scaled["spec"], {"metric": {"name": "s0-prometheus"}, "target": {"type": "Value", "value": "30"}}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", **spec["scaleTargetRef"]}
+    return {
+        "metadata": {"name": f"keda-hpa-{seen.name(scaled)}", "labels": scaled["metadata"]["labels"]},
+        "spec": {
+            "scaleTargetRef": target,
+            "minReplicas": spec["minReplicaCount"],
+            "maxReplicas": spec["maxReplicaCount"],
+            "metrics": [{"type": "External", "external": metric}],
+        },
+    }

@@ -1,0 +1,178 @@
+"""What is done to the cluster, step by step, and what must hold after each. Times are Kubernetes' own defaults.
+
+A step leaves every pod ready; the last one may leave a zone dark.
+"""
+
+import subprocess
+from collections.abc import Callable, Sequence
+
+from drills.kube import release, seen
+from drills.kube.deaths import die
+from drills.kube.nodes import ZONES, zone_of
+from drills.kube.view import View
+
+SOON = 60.0  # seconds: for what controllers do as soon as they look
+DRAIN = ("--ignore-daemonsets", "--delete-emptydir-data")  # as docs/howto/deploy.md says
+ROUNDS = 4  # of nodes that are added, one in each zone, which is more than is needed
+ROUND_SECONDS = 20.0  # for the scheduler to try again
+NEXT = "next"  # the tag of another image
+# Roles of one pod have no budget: what may be lost of them is all of it.
+BUDGETED = {"web", "admin", "forward", "alerts", "beat", "away"}
+
+
+def install(view: View) -> None:
+    """From nothing."""
+    view.nodes.add(f"{zone}{number}" for zone in ZONES for number in (1, 2))
+    view.timeline.begin("`helm install`")
+    release.install(view.plane, view.options)
+    view.timeline.saw("helm is done; the migration's Job ran; pods pass the `restricted` standard")
+    view.timeline.wait("all pods are ready", view.not_whole, SOON)
+    view.expect_spread()
+
+
+def budgets(view: View) -> None:
+    """One pod of each role is evicted: no other may go until its successor is ready, which takes it some seconds."""
+    timeline, found = view.timeline, view.budgets()
+    timeline.begin("one pod of each role is evicted, then another")
+    timeline.expect(set(found) == BUDGETED, f"{len(found)} budgets", f"those of {sorted(found)}")
+    first = {seen.role(pod): seen.name(pod) for pod in view.pods() if seen.role(pod) in BUDGETED}
+    stayed = [one for one, pod in sorted(first.items()) if not view.plane.api.evict(pod)]
+    timeline.expect(not stayed, f"one may: {', '.join(sorted(first))}", f"stayed: {', '.join(stayed)}")
+    view.expect_refusals(sorted(BUDGETED))
+    timeline.wait("all pods are ready", view.not_whole, SOON)
+    view.expect_spread()
+
+
+def drain(view: View) -> None:
+    """The fullest node has to go."""
+    timeline = view.timeline
+    node = _of_most(view)
+    timeline.begin(f"`kubectl drain {node}`")
+    least = seen.budgeted(view.budgets().values())
+    process = view.plane.start("kubectl", "drain", node, *DRAIN, "--timeout=2m")
+    low = view.lowest(lambda: process.poll() is not None)
+    timeline.expect(process.returncode == 0, "the drain came to its end", f"exit code {process.returncode}")
+    below = [f"{low[one]} {one}" for one, count in least.items() if low[one] < count]
+    timeline.expect(not below, "meanwhile no role was below its budget", ", ".join(below))
+    timeline.wait("all pods are ready elsewhere", view.not_whole, SOON)
+    left = [seen.name(pod) for pod in view.pods() if seen.node(pod) == node]
+    timeline.expect(not left, "the node is empty", ", ".join(left))
+    view.expect_spread()
+    view.nodes.open(node)
+
+
+def node_dies(view: View) -> None:
+    """The one with the broker on it, and it comes back."""
+    node = _of_broker(view)
+    view.timeline.begin(f"node {node} loses power")
+    die(view, [node])
+    _power_on(view, [node])
+
+
+def zone_dies(view: View) -> None:
+    """The one with the broker in it: all its nodes at once, and they come back."""
+    zone = zone_of(_of_broker(view))
+    nodes = _lose(view, zone)
+    _power_on(view, nodes)
+    view.dark.clear()
+
+
+def upgrade(view: View) -> None:
+    """To a new image: the migration first, then pod by pod."""
+    view.timeline.begin("`helm upgrade` to another image")
+    process = release.upgrade(view.plane, [*view.options, "--set", f"image.tag={NEXT}"])
+    _replace(view, process, "helm")
+    images = {image for pod in view.pods() if "rudderproj" in (image := pod["spec"]["containers"][0]["image"])}
+    view.timeline.expect(
+        all(image.endswith(f":{NEXT}") for image in images), "all pods of ours are of it", ", ".join(sorted(images))
+    )
+    view.expect_spread()
+
+
+def restart(view: View) -> None:
+    """As docs/runbooks/zone-lost.md ends, since nothing moves pods back to a zone that is there again."""
+    words = ("rollout", "restart", "deployment")
+    view.timeline.begin(f"`kubectl {' '.join(words)}`")
+    _replace(view, view.plane.start("kubectl", *words), "kubectl")
+    view.expect_spread()
+
+
+def fill(view: View) -> None:
+    """More pods are wanted than there is room for: they wait where an autoscaler sees them, until it brings nodes."""
+    view.timeline.begin("web and forward grow to the most that the chart allows")
+    release.grow(view.plane)
+    _wait_for_room(view)
+
+
+def full_zone_dies(view: View) -> None:
+    """A zone of a cluster without a core to spare: what was there fits nowhere until nodes are added elsewhere."""
+    view.nodes.stuff()
+    _lose(view, zone_of(_of_broker(view)), is_full=True)
+    _wait_for_room(view)
+
+
+_ALL: Sequence[Callable[[View], None]] = (
+    *(install, budgets, drain, upgrade, node_dies, zone_dies, restart, fill, full_zone_dies),
+)
+STEPS = {step.__name__.replace("_", "-"): step for step in _ALL}  # in this order, the first one always
+
+
+def _lose(view: View, zone: str, is_full: bool = False) -> list[str]:
+    nodes = view.nodes.of(zone)
+    view.timeline.begin(f"zone {zone} loses power: nodes {', '.join(nodes)}")
+    view.dark.add(zone)
+    die(view, nodes, is_full)
+    return nodes
+
+
+def _power_on(view: View, nodes: Sequence[str]) -> None:
+    view.timeline.begin(f"{', '.join(nodes)} have power again")
+    view.nodes.power_on(nodes)
+
+    def gone() -> object:
+        unready = [seen.name(one) for one in view.plane.api.nodes() if not seen.takes_pods(one)]
+        return unready or [seen.name(pod) for pod in view.pods() if seen.is_leaving(pod)]
+
+    view.timeline.wait("takes pods again, and what ran there before is gone", gone, SOON)
+    view.timeline.expect(not (lacks := view.not_whole()), "not a pod more or less than before", str(lacks))
+
+
+def _replace(view: View, process: subprocess.Popen[bytes], program: str) -> None:
+    """Until a rollout of all, begun by a program, is over: at no moment may fewer than ever be ready."""
+    timeline, wanted = view.timeline, release.wanted(view.plane)
+    low = view.lowest(lambda: process.poll() is not None and not release.is_rolling(view.plane))
+    timeline.expect(process.returncode == 0, f"{program} is done", f"its exit code is {process.returncode}")
+    # The broker is one pod, which is ended before its successor starts.
+    fewer = [f"{low[one]} of {count} {one}" for one, count in wanted.items() if low[one] < count and one != "valkey"]
+    timeline.expect(not fewer, "meanwhile as many as ever were ready", ", ".join(fewer))
+    timeline.wait("all pods are ready", view.not_whole, SOON)
+
+
+def _wait_for_room(view: View) -> None:
+    timeline = view.timeline
+    timeline.wait("each pod runs, or waits for room", view.not_settled, SOON)
+    waiting = view.waiting()
+    words = ", ".join(f"{count} {one}" for one, count in sorted(waiting.items()))
+    timeline.expect(bool(waiting), f"pods wait as an autoscaler asks: {words}", "none waits: nodes were too large")
+    # All forwarding waits for the broker, and there is one.
+    timeline.expect(not waiting["valkey"], "the broker does not wait", "it does, behind pods that are less needed")
+    view.expect_spread()
+    for _ in range(ROUNDS):
+        added = view.nodes.next_in(view.alive)
+        view.nodes.add(added)
+        timeline.saw(f"nodes {', '.join(added)} are added")
+        if view.finds_room(ROUND_SECONDS):
+            break
+    timeline.wait("all pods are ready", view.not_whole, SOON)
+    view.expect_spread()
+
+
+def _of_most(view: View) -> str:
+    """The node with most pods on it."""
+    nodes = [seen.node(pod) for pod in view.pods()]
+    return max(sorted(set(nodes)), key=nodes.count)
+
+
+def _of_broker(view: View) -> str:
+    """The node that the broker is on."""
+    return next(seen.node(pod) for pod in view.pods() if seen.role(pod) == "valkey" and seen.is_there(pod))

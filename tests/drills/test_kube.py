@@ -1,0 +1,109 @@
+"""The drill of the chart on a control plane: how what the API tells is judged, and what a run makes of it."""
+
+from typing import Any
+
+import pytest
+
+from drills.kube import binaries, release, scenario, seen
+from drills.kube.timeline import Timeline
+from drills.stack import NotSo
+from tests.deploy.chart import objects, of_kind, part
+
+ZONES = {"a1": "a", "a2": "a", "b1": "b", "c1": "c"}
+ALL = ["a", "b", "c"]
+
+
+def pod(role: str, node: str = "", ready: bool = True, leaving: bool = False, reason: str = "") -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": f"{role}-{node}", "labels": {seen.ROLE: role}}
+    conditions: list[dict[str, str]] = []
+    if node:
+        conditions.append({"type": "Ready", "status": str(ready)})
+    if reason:
+        conditions.append({"type": "PodScheduled", "status": "False", "reason": reason})
+    if leaving:
+        metadata["deletionTimestamp"] = "2026-11-30T07:00:00Z"
+    spec = {"nodeName": node} if node else {}
+    return {"metadata": metadata, "spec": spec, "status": {"conditions": conditions}}
+
+
+def test_a_pod_is_there_that_is_ready_and_is_to_stay() -> None:
+    found = [pod("web", "a1"), pod("web", "b1", ready=False), pod("web", "c1", leaving=True), pod("web")]
+
+    assert seen.there(found) == {"web": 1}
+    assert seen.lacking(found, {"web": 3, "beat": 1}) == ["0 of 1 beat", "1 of 3 web"]
+    assert seen.lacking(found, {"web": 1}) == []
+
+
+def test_more_than_is_wanted_is_as_wrong_as_less() -> None:
+    assert seen.lacking([pod("web", "a1"), pod("web", "b1")], {"web": 1}) == ["2 of 1 web"]
+
+
+def test_only_what_the_scheduler_has_tried_in_vain_waits_for_room() -> None:
+    tried, fresh, leaving = (
+        pod("web", reason="Unschedulable"),
+        pod("web"),
+        pod("web", reason="Unschedulable", leaving=True),
+    )
+
+    assert seen.waiting([tried, fresh, leaving, pod("web", "a1")]) == [tried]
+    assert seen.settled([tried, pod("web", "a1")], {"web": 2})
+    assert not seen.settled([tried, fresh], {"web": 2})
+
+
+def test_a_role_is_crowded_where_a_living_zone_has_two_more_than_another() -> None:
+    found = [pod("web", "a1"), pod("web", "a2"), pod("web", "b1"), pod("beat", "a1"), pod("beat", "b1")]
+
+    assert seen.crowded(found, ZONES, ALL) == ["web 2/1/0"]
+    assert seen.crowded(found, ZONES, ["a", "b"]) == []
+    assert seen.crowded(found, ZONES, ["b", "c"]) == []
+
+
+def test_a_service_still_sends_to_what_is_ready_there() -> None:
+    points = [
+        {"nodeName": "a1", "conditions": {"ready": True}},
+        {"nodeName": "a1", "conditions": {"ready": False}},
+        {"nodeName": "b1", "conditions": {"ready": True}},
+    ]
+
+    assert seen.served_by([{"endpoints": points}, {"endpoints": None}], ["a1"]) == 1
+
+
+def test_what_does_not_hold_is_kept_and_the_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    timeline = Timeline()
+    timeline.begin("a node dies")
+    timeline.expect(True, "all are back", "")
+    timeline.expect(False, "they are even", "crowded: web 3/0/0")
+
+    assert (timeline.held, timeline.broken) == (1, ["a node dies: not so: they are even: crowded: web 3/0/0"])
+    assert [row.split(" | ")[0] for row in timeline.render().splitlines()[2:]] == ["| a node dies", "| "]
+    assert "FAILED: they are even" in timeline.render()
+
+
+def test_what_never_comes_ends_the_run_and_says_what_was_lacking() -> None:
+    timeline = Timeline()
+    timeline.begin("a node dies")
+
+    with pytest.raises(NotSo, match=r"a node dies: all are back: not within 0 s: \['1 of 3 web'\]"):
+        timeline.wait("all are back", lambda: ["1 of 3 web"], 0)
+    assert "FAILED" in timeline.render()
+
+
+def test_the_scenario_knows_every_budget_and_every_kind_of_an_operator() -> None:
+    assert {part(one) for one in of_kind("multi", "PodDisruptionBudget")} == scenario.BUDGETED
+    foreign = {one["kind"] for one in objects("multi") if release._is_foreign(one)}
+    assert foreign == {"Cluster", "PodMonitor", "PrometheusRule", "ScaledObject"}
+    (scaled,) = of_kind("multi", "ScaledObject")
+    made = release._as_keda(scaled)
+    assert (made["spec"]["minReplicas"], made["spec"]["maxReplicas"]) == (3, 12)
+    assert made["spec"]["scaleTargetRef"]["name"] == "rudderproj-forward"
+
+
+def test_without_go_it_says_what_cannot_be_built(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "helm").write_text("")
+    (tmp_path / "helm").chmod(0o755)
+    (tmp_path / "etcd").write_text("")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CLUSTER_TOOLS", str(tmp_path))
+
+    with pytest.raises(binaries.Missing, match=r"no go, which builds kube-apiserver, .*kwok"):
+        binaries.ready()
