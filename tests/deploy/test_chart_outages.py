@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rudderproj.stack.postgres import SETTINGS
-from tests.deploy.chart import PRESETS, containers, of_kind, part, template, text
+from tests.deploy.chart import PRESETS, containers, objects, of_kind, part, pods, template, text
 from tests.deploy.product import VARIABLES
 from tests.docs.pages import ROOT, Page
 
@@ -152,3 +152,25 @@ def test_a_migration_is_given_the_time_that_it_takes() -> None:
     assert limited.pop("migrate") == "0"
     assert set(limited.values()) == {None}
     assert json.loads(VARIABLES["DATABASE_STATEMENT_SECONDS"].default) == 30
+
+
+@both
+def test_broker_and_database_take_room_from_others_and_others_from_nobody(preset: str) -> None:
+    """There is one broker, and while it waits for a node nothing is forwarded: seen where all nodes were full."""
+    (first,) = of_kind(preset, "PriorityClass")
+    assert first["metadata"]["name"] == "default-rudderproj-first"
+    assert 0 < first["value"] < 1_000_000_000
+    named = {name: pod.get("priorityClassName") for name, pod in pods(preset).items()}
+    assert named.pop("valkey") == first["metadata"]["name"]
+    assert set(named.values()) == {None}
+    (database,) = of_kind(preset, "Cluster")
+    assert database["spec"]["priorityClassName"] == first["metadata"]["name"]
+
+
+def test_whose_pods_go_first_may_be_said_otherwise() -> None:
+    without = ("--set", "priorityClass.create=false")
+    assert of_kind("multi", "PriorityClass", *without) == []
+    assert "priorityClassName" not in text(objects("multi", *without))
+    theirs = (*without, "--set", "priorityClass.name=important")
+    assert of_kind("multi", "PriorityClass", *theirs) == []
+    assert pods("multi", *theirs)["valkey"]["priorityClassName"] == "important"

@@ -2,6 +2,11 @@
 {{- if contains "rudderproj" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-rudderproj" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
+{{/* Of a kind that no namespace holds: two releases of one name may be in a cluster. */}}
+{{- define "rudderproj.priority" -}}
+{{- .Values.priorityClass.name | default (.Values.priorityClass.create | ternary (printf "%s-%s-first" .Release.Namespace (include "rudderproj.name" .)) "") }}
+{{- end }}
+
 {{- define "rudderproj.selector" -}}
 app.kubernetes.io/name: rudderproj
 app.kubernetes.io/instance: {{ .root.Release.Name }}
