@@ -1,4 +1,4 @@
-"""`python -m drills.kube [STEP …] [--set NAME=VALUE …]`: exit code 1 when anything did not hold, or none was run."""
+"""`python -m drills.kube [STEP …] [--value NAME=VALUE …]`: exit code 1 when anything did not hold or none was run."""
 
 import argparse
 import shutil
@@ -22,6 +22,9 @@ def main() -> int:
     """Run it, and print what was seen."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options = _parser().parse_args()
+    if unknown := sorted(set(options.steps) - set(STEPS)):
+        print(f"there is no step {', '.join(unknown)}; --help names them", file=sys.stderr)
+        return 2
     try:
         programs = binaries.ready()
     except binaries.Missing as missing:
@@ -30,7 +33,7 @@ def main() -> int:
     folder, timeline = Path(tempfile.mkdtemp(prefix="rudderproj-cluster-")), Timeline()
     try:
         with running(programs, folder) as plane:
-            chosen = [word for one in options.set for word in ("--set", one)]
+            chosen = [word for one in options.value for word in ("--set", one)]
             _run(View(plane, Nodes(plane), timeline, chosen), options.steps or list(STEPS))
     finally:
         print(f"\n{timeline.render()}\n")
@@ -58,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m drills.kube",
         description="Install the chart on a control plane made for it, and take its nodes and zones away.",
     )
-    parser.add_argument("steps", nargs="*", metavar="STEP", choices=STEPS, help=f"of {', '.join(STEPS)}; all if none")
+    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(STEPS)}; all if none")
     parser.add_argument(
-        *("--set", "-s"), action="append", default=[], metavar="NAME=VALUE", help="a value of the chart, as helm's"
+        "--value", action="append", default=[], metavar="NAME=VALUE", help="of the chart, as helm's --set"
     )
     return parser
 

@@ -53,7 +53,7 @@ def ready() -> Mapping[str, Path]:
     if lacking and not shutil.which("go"):
         raise Missing(f"no go, which builds {', '.join(lacking)} (https://go.dev/dl, 1.26 or later)")
     if lacking:
-        say(f"building {', '.join(lacking)} in {home}: 20 minutes on two cores, once")
+        say(f"building {', '.join(lacking)} in {home}: a quarter of an hour on two cores, once")
     modules = {"kwok": f"sigs.k8s.io/kwok v{KWOK}"}
     for name in lacking:
         _build(home, name, modules.get(name, f"k8s.io/kubernetes v{KUBERNETES}"))
@@ -64,8 +64,8 @@ def _build(home: Path, name: str, required: str) -> None:
     """Build one program in a module of our own that requires its module."""
     say(f"building {name} …")
     path, version = required.split()
-    source = home / path.rpartition("/")[2]
-    source.mkdir(exist_ok=True)
+    source = home / "modules" / path.rpartition("/")[2]
+    source.mkdir(parents=True, exist_ok=True)
     if not (source / "go.mod").exists():
         staged = _staged(source) if path == "k8s.io/kubernetes" else ""
         (source / "go.mod").write_text(f"module cluster\n\ngo 1.26.0\n\nrequire {path} {version}\n{staged}")

@@ -16,14 +16,14 @@ class Children:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._started: dict[str, subprocess.Popen[bytes]] = {}
-        self._lasting: set[str] = set()  # names of those that may not end by themselves
+        self._started: dict[subprocess.Popen[bytes], str] = {}
+        self._lasting: set[subprocess.Popen[bytes]] = set()  # those that may not end by themselves
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self._started.values()):
+        for process in reversed(self._started):
             process.kill()
             process.wait()
 
@@ -33,19 +33,22 @@ class Children:
             process = subprocess.Popen(
                 command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._started[name] = process
+        self._started[process] = name
         if not ends:
-            self._lasting.add(name)
+            self._lasting.add(process)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """At once, as a machine that loses power."""
-        self._started = {name: other for name, other in self._started.items() if other is not process}
+        del self._started[process]
+        self._lasting.discard(process)
         process.kill()
         process.wait()
 
     def require_alive(self) -> None:
         """Raises NotSo naming those that ended by themselves and should not have."""
-        ended = [name for name in self._started if name in self._lasting and self._started[name].poll() is not None]
+        ended = [
+            name for process, name in self._started.items() if process in self._lasting and process.poll() is not None
+        ]
         if ended:
             raise NotSo(f"ended by itself: {', '.join(ended)}")

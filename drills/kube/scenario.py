@@ -4,6 +4,7 @@ A step leaves every pod ready; the last one may leave a zone dark.
 """
 
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from drills.kube import release, seen
@@ -44,21 +45,33 @@ def budgets(view: View) -> None:
 
 
 def drain(view: View) -> None:
-    """The fullest node has to go."""
-    timeline = view.timeline
-    node = _of_most(view)
-    timeline.begin(f"`kubectl drain {node}`")
+    """The fullest nodes of two zones have to go, both at once: two of a role may not."""
+    timeline, nodes = view.timeline, _fullest(view)[:2]
+    timeline.begin(" and ".join(f"`kubectl drain {node}`" for node in nodes))
     least = seen.budgeted(view.budgets().values())
-    process = view.plane.start("kubectl", "drain", node, *DRAIN, "--timeout=2m")
-    low = view.lowest(lambda: process.poll() is not None)
-    timeline.expect(process.returncode == 0, "the drain came to its end", f"exit code {process.returncode}")
+    running = [view.plane.start("kubectl", "drain", node, *DRAIN, "--timeout=2m") for node in nodes]
+    low = view.lowest(lambda: all(process.poll() is not None for process in running))
+    codes = [process.returncode for process in running]
+    timeline.expect(not any(codes), "the drains came to their end", f"exit codes {codes}")
     below = [f"{low[one]} {one}" for one, count in least.items() if low[one] < count]
     timeline.expect(not below, "meanwhile no role was below its budget", ", ".join(below))
     timeline.wait("all pods are ready elsewhere", view.not_whole, SOON)
-    left = [seen.name(pod) for pod in view.pods() if seen.node(pod) == node]
-    timeline.expect(not left, "the node is empty", ", ".join(left))
+    left = [seen.name(pod) for pod in view.pods() if seen.node(pod) in nodes]
+    timeline.expect(not left, "the nodes are empty", ", ".join(left))
     view.expect_spread()
-    view.nodes.open(node)
+    for node in nodes:
+        view.nodes.open(node)
+
+
+def upgrade(view: View) -> None:
+    """To a new image: the migration first, then pod by pod."""
+    view.timeline.begin("`helm upgrade` to another image")
+    process = release.upgrade(view.plane, [*view.options, "--set", f"image.tag={NEXT}"])
+    _replace(view, process, "helm")
+    images = [pod["spec"]["containers"][0]["image"] for pod in view.pods() if not seen.is_leaving(pod)]
+    old = {image for image in images if "rudderproj" in image and not image.endswith(f":{NEXT}")}
+    view.timeline.expect(not old, "all pods of ours are of it", ", ".join(old))
+    view.expect_spread()
 
 
 def node_dies(view: View) -> None:
@@ -75,18 +88,6 @@ def zone_dies(view: View) -> None:
     nodes = _lose(view, zone)
     _power_on(view, nodes)
     view.dark.clear()
-
-
-def upgrade(view: View) -> None:
-    """To a new image: the migration first, then pod by pod."""
-    view.timeline.begin("`helm upgrade` to another image")
-    process = release.upgrade(view.plane, [*view.options, "--set", f"image.tag={NEXT}"])
-    _replace(view, process, "helm")
-    images = {image for pod in view.pods() if "rudderproj" in (image := pod["spec"]["containers"][0]["image"])}
-    view.timeline.expect(
-        all(image.endswith(f":{NEXT}") for image in images), "all pods of ours are of it", ", ".join(sorted(images))
-    )
-    view.expect_spread()
 
 
 def restart(view: View) -> None:
@@ -167,10 +168,11 @@ def _wait_for_room(view: View) -> None:
     view.expect_spread()
 
 
-def _of_most(view: View) -> str:
-    """The node with most pods on it."""
-    nodes = [seen.node(pod) for pod in view.pods()]
-    return max(sorted(set(nodes)), key=nodes.count)
+def _fullest(view: View) -> list[str]:
+    """The node with most pods on it of each zone, the fullest first."""
+    counts = Counter(seen.node(pod) for pod in view.pods())
+    ranked = sorted(counts, key=lambda node: (-counts[node], node))
+    return [next(node for node in ranked if zone_of(node) == zone) for zone in dict.fromkeys(map(zone_of, ranked))]
 
 
 def _of_broker(view: View) -> str:

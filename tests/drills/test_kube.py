@@ -1,13 +1,18 @@
 """The drill of the chart on a control plane: how what the API tells is judged, and what a run makes of it."""
 
+import re
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drills.kube import binaries, release, scenario, seen
+from drills.kube.children import Children
 from drills.kube.timeline import Timeline
 from drills.stack import NotSo
 from tests.deploy.chart import objects, of_kind, part
+from tests.docs.pages import ROOT
 
 ZONES = {"a1": "a", "a2": "a", "b1": "b", "c1": "c"}
 ALL = ["a", "b", "c"]
@@ -68,6 +73,42 @@ def test_a_service_still_sends_to_what_is_ready_there() -> None:
     assert seen.served_by([{"endpoints": points}, {"endpoints": None}], ["a1"]) == 1
 
 
+def test_what_is_left_of_a_node_is_what_nobody_there_asked_for() -> None:
+    asks = [
+        {"resources": {"requests": {"cpu": "500m"}}},
+        {"resources": {"requests": {"cpu": "0.5"}}},
+        {"resources": {}},
+    ]
+    found, other = pod("web", "a1"), pod("web", "b1")
+    for one in (found, other):
+        one["spec"]["containers"] = asks
+
+    assert seen.asked_for([found, other], "a1") == 1000
+    assert seen.millicores("2") == 2000
+
+
+def test_a_node_takes_pods_that_is_ready_and_that_nothing_is_said_against() -> None:
+    ready, silent = ({"conditions": [{"type": "Ready", "status": status}]} for status in ("True", "Unknown"))
+    taints = [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}]
+
+    assert seen.takes_pods({"status": ready, "spec": {}})
+    assert not seen.takes_pods({"status": ready, "spec": {"taints": taints}})
+    assert not seen.takes_pods({"status": silent, "spec": {}})
+    assert seen.is_unreachable({"status": silent, "spec": {}})
+
+
+def test_all_that_was_started_ends_with_the_block_and_an_early_end_is_told(tmp_path: Path) -> None:
+    with Children(tmp_path) as children:
+        stays, ends = children.start("stays", ["sleep", "60"]), children.start("ends", ["false"], ends=True)
+        ends.wait()
+        children.require_alive()
+        children.start("etcd", ["false"]).wait()
+        with pytest.raises(NotSo, match="ended by itself: etcd"):
+            children.require_alive()
+
+    assert stays.returncode == -signal.SIGKILL
+
+
 def test_what_does_not_hold_is_kept_and_the_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     timeline = Timeline()
     timeline.begin("a node dies")
@@ -98,7 +139,13 @@ def test_the_scenario_knows_every_budget_and_every_kind_of_an_operator() -> None
     assert made["spec"]["scaleTargetRef"]["name"] == "rudderproj-forward"
 
 
-def test_without_go_it_says_what_cannot_be_built(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_names_every_step_in_order() -> None:
+    page = (ROOT / "docs/howto/drills.md").read_text().partition("## Nodes and zones of Kubernetes")[2]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == list(scenario.STEPS)
+
+
+def test_without_go_it_says_what_cannot_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "helm").write_text("")
     (tmp_path / "helm").chmod(0o755)
     (tmp_path / "etcd").write_text("")
