@@ -32,9 +32,14 @@ def main() -> int:
         return 1
     folder, timeline = Path(tempfile.mkdtemp(prefix="rudderproj-cluster-")), Timeline()
     try:
+        chosen = [word for one in options.value for word in ("--set", one)]
         with running(programs, folder) as plane:
-            chosen = [word for one in options.value for word in ("--set", one)]
             _run(View(plane, Nodes(plane), timeline, chosen), options.steps or list(STEPS))
+    except (NotSo, Refused, OSError) as error:
+        timeline.broken.append(f"{type(error).__name__}: {error}")
+    except (KeyboardInterrupt, SystemExit):
+        shutil.rmtree(folder, ignore_errors=True)  # nobody asks why
+        raise
     finally:
         print(f"\n{timeline.render()}\n")
     if timeline.broken:
@@ -48,12 +53,9 @@ def main() -> int:
 
 def _run(view: View, names: Sequence[str]) -> None:
     """Step by step; the first that comes to no end is the last, since others begin where it would have ended."""
-    try:
-        for name, step in STEPS.items():
-            if name in names or name == "install":
-                step(view)
-    except (NotSo, Refused, OSError) as error:
-        view.timeline.broken.append(f"{type(error).__name__}: {error}")
+    for name, step in STEPS.items():
+        if name in names or name == "install":
+            step(view)
 
 
 def _parser() -> argparse.ArgumentParser:

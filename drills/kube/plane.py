@@ -10,6 +10,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from drills.certificates import Authority
@@ -52,14 +53,19 @@ def running(programs: Mapping[str, Path], folder: Path) -> Iterator[Plane]:
     api = Api(url, token, authority.file, NAMESPACE)
     with Children(folder) as children:
         children.start("etcd", _etcd(programs, folder, etcd, peer))
-        server = children.start("kube-apiserver", _api_server(programs, folder, etcd, port, key))
-        eventually(lambda: api.is_ready() or server.poll() is not None, "the API server answering")
+        children.start("kube-apiserver", _api_server(programs, folder, etcd, port, key))
+        eventually(partial(_answers, children, api), "the API server answering")
         own = ["--leader-elect=false", "--secure-port=0", f"--kubeconfig={kubeconfig}"]
         accounts = [f"--service-account-private-key-file={key}", f"--root-ca-file={authority.file}"]
         manager = str(programs["kube-controller-manager"])
         children.start("kube-controller-manager", [manager, *own, *accounts])
         children.start("kube-scheduler", [str(programs["kube-scheduler"]), *own])
         yield Plane(programs, folder, children, api, kubeconfig)
+
+
+def _answers(children: Children, api: Api) -> bool:
+    children.require_alive()
+    return api.is_ready()
 
 
 def _etcd(programs: Mapping[str, Path], folder: Path, port: int, peer: int) -> list[str]:
