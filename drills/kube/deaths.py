@@ -31,7 +31,8 @@ def die(view: View, nodes: Sequence[str], is_full: bool = False) -> None:
     timeline.wait("the control plane calls them unreachable", unnoticed, NOTICED)
     timeline.wait("Services send nothing there any more", lambda: seen.served_by(api.items(*SLICES), nodes), NOTICED)
     timeline.wait("budgets count what is lost", allowed, NOTICED)
-    view.expect_refusals(roles, nodes)
+    if roles:
+        view.expect_refusals(roles, nodes)
     timeline.wait("all of their pods are given up", kept, GIVEN_UP)
     if not is_full:
         timeline.wait("as many as before are ready elsewhere", view.not_whole, ELSEWHERE)

@@ -127,14 +127,14 @@ def _lose(view: View, zone: str, is_full: bool = False) -> list[str]:
 
 
 def _power_on(view: View, nodes: Sequence[str]) -> None:
-    view.timeline.begin(f"{', '.join(nodes)} have power again")
+    view.timeline.begin(f"power is back: {', '.join(nodes)}")
     view.nodes.power_on(nodes)
 
     def gone() -> object:
         unready = [seen.name(one) for one in view.plane.api.nodes() if not seen.takes_pods(one)]
         return unready or [seen.name(pod) for pod in view.pods() if seen.is_leaving(pod)]
 
-    view.timeline.wait("takes pods again, and what ran there before is gone", gone, SOON)
+    view.timeline.wait("pods may go there again, and what was there before is gone", gone, SOON)
     view.timeline.expect(not (lacks := view.not_whole()), "not a pod more or less than before", str(lacks))
 
 

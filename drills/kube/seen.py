@@ -58,11 +58,17 @@ def lacking(pods: Iterable[Object], wanted: Mapping[str, int]) -> list[str]:
 
 
 def waiting(pods: Iterable[Object]) -> list[Object]:
-    """Those for which there is no room, in the words by which an autoscaler finds them."""
+    """Those for which there is no room, in the words by which an autoscaler finds them.
+
+    One that takes another's room waits only until that one has left.
+    """
     return [
         pod
         for pod in pods
-        if not is_leaving(pod) and not node(pod) and condition(pod, "PodScheduled").get("reason") == "Unschedulable"
+        if not is_leaving(pod)
+        and not node(pod)
+        and not pod["status"].get("nominatedNodeName")
+        and condition(pod, "PodScheduled").get("reason") == "Unschedulable"
     ]
 
 

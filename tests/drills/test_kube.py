@@ -50,7 +50,10 @@ def test_only_what_the_scheduler_has_tried_in_vain_waits_for_room() -> None:
         pod("web", reason="Unschedulable", leaving=True),
     )
 
-    assert seen.waiting([tried, fresh, leaving, pod("web", "a1")]) == [tried]
+    takes = pod("valkey", reason="Unschedulable")
+    takes["status"]["nominatedNodeName"] = "a1"
+
+    assert seen.waiting([tried, fresh, leaving, takes, pod("web", "a1")]) == [tried]
     assert seen.settled([tried, pod("web", "a1")], {"web": 2})
     assert not seen.settled([tried, fresh], {"web": 2})
 
