@@ -29,6 +29,10 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, headers: d
     """One request over its own connection. Raises OSError or http.client.HTTPException when no answer comes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
+        connection.connect()
+        # Who calls a port that nobody serves yet may get that very port for itself, and answer itself.
+        if connection.sock.getsockname() == connection.sock.getpeername():
+            raise ConnectionRefusedError(f"nobody serves port {port}")
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         found = {name.lower(): value for name, value in answer.getheaders()}
