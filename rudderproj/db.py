@@ -13,6 +13,8 @@ import psycopg2
 from django.db import connections
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from rudderproj.fork_safety import whole
+
 T = TypeVar("T")
 
 # A day's partition has no statistics in its first hours, and a plan that scans or sorts it takes half a minute instead
@@ -37,7 +39,8 @@ def connect(name: str, statement_timeout_seconds: float) -> Connection:
     parameters |= {"application_name": f"rudderproj {name}", "tcp_user_timeout": str(milliseconds)}
     timeout = f"-c statement_timeout={milliseconds}"
     options = f"{parameters.get('options', '')} {timeout} {FROM_INDEXES} {_PLANS}"
-    raw = cast(Connection, psycopg2.connect(**{**parameters, "options": options}))
+    with whole():
+        raw = cast(Connection, psycopg2.connect(**{**parameters, "options": options}))
     raw.autocommit = True
     return raw
 

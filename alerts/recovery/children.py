@@ -27,6 +27,7 @@ from alerts.recovery import evaluate
 from alerts.recovery.signals import crash_recorded
 from rudderproj import flight
 from rudderproj.celery import FORWARD_QUEUE, app
+from rudderproj.fork_safety import whole
 from rudderproj.guard import clock, oom, report, ring, words
 from rudderproj.guard.registrar import Registrar
 from rudderproj.guard.spool import Record, Spool
@@ -119,8 +120,9 @@ class Burials:
         """
         self._remove(f"flight-{record['pid']}")
         try:
-            crash_recorded.send_robust(sender=Burials, crash_id=record["id"])
-            evaluate()
+            with whole():
+                crash_recorded.send_robust(sender=Burials, crash_id=record["id"])
+                evaluate()
         except DatabaseError as error:
             log.warning("recovery.not_evaluated", error=str(error).strip())
         except Exception:  # whatever a receiver does, the next death must be noted too

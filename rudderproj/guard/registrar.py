@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from rudderproj import dsn
+from rudderproj.fork_safety import whole
 from rudderproj.guard import say, store
 from rudderproj.guard.spool import Record, Spool
 
@@ -30,7 +31,8 @@ def connect() -> Connection:
         raise psycopg2.ProgrammingError(f"DATABASE_URL: {error}") from None
     parameters |= {"connect_timeout": CONNECT_SECONDS, "application_name": "rudderproj guard"}
     parameters["options"] = f"{parameters.get('options', '')} {_OPTIONS}".strip()
-    return cast(Connection, psycopg2.connect(**parameters))
+    with whole():
+        return cast(Connection, psycopg2.connect(**parameters))
 
 
 class Registrar:

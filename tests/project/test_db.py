@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg2
 import pytest
 from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from rudderproj import fork_safety
 from rudderproj.db import Kept
+from rudderproj.guard import registrar
 
 
 @pytest.fixture
@@ -86,3 +89,16 @@ def test_a_fork_has_a_connection_of_its_own(kept: Kept) -> None:
     os.close(write)
     assert other != first
     assert kept.run(backend) == first
+
+
+def test_no_fork_cuts_the_opening_of_a_connection_in_half(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, inside = psycopg2.connect, list[int]()
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        inside.append(fork_safety._gate._inside)
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr(psycopg2, "connect", counted)
+    kept.run(backend)
+    registrar.connect().close()
+    assert (inside, fork_safety._gate._inside) == ([1, 1], 0)
