@@ -127,6 +127,15 @@ def test_a_worker_that_would_be_killed_amid_a_link_is_refused(options: tuple[str
 
 
 @both
+def test_helm_takes_no_data_away(preset: str) -> None:
+    """Neither `helm uninstall` nor another `postgres.kind` deletes what has this policy."""
+    policies = {
+        one["kind"]: one["metadata"].get("annotations", {}).get("helm.sh/resource-policy") for one in objects(preset)
+    }
+    assert {kind: policy for kind, policy in policies.items() if policy} == {"Cluster": "keep", "PriorityClass": "keep"}
+
+
+@both
 def test_beat_that_ends_at_its_start_replaces_no_other(preset: str) -> None:
     waits = {part(one): one["spec"].get("minReadySeconds", 0) for one in of_kind(preset, "Deployment")}
     assert waits.pop("beat") == 10
