@@ -322,12 +322,12 @@ def test_workers_are_scaled_by_metrics_that_there_are() -> None:
     assert "rudderproj_oldest_event_age_seconds" in age
     assert "rudderproj_pending_events" in work
     assert {*age, *work} <= set(known())
-    (hpa,) = [
-        one
-        for one in of_kind("multi", "HorizontalPodAutoscaler", "--set", "forward.autoscaling.kind=hpa")
-        if part(one) == "forward"
-    ]
-    assert hpa["spec"]["metrics"][0]["external"]["metric"]["name"] in known()
+
+
+def test_workers_are_not_scaled_by_a_metric_that_would_be_added_up_over_pods() -> None:
+    assert template("multi", "--set", "forward.autoscaling.kind=hpa").returncode != 0
+    scaled = {part(one) for one in of_kind("multi", "HorizontalPodAutoscaler")}
+    assert scaled == {"web"}  # by CPU, each pod's own
 
 
 @both

@@ -9,7 +9,6 @@ import pytest
 from tests.deploy.chart import PRESETS, containers, of_kind, part, pods
 
 ALL = ("--set", "flower.enabled=true", "--set", "networkPolicy.adminFrom[0].podSelector.matchLabels.vpn=yes")
-HPA = (*ALL, "--set", "forward.autoscaling.kind=hpa")
 
 both = pytest.mark.parametrize("preset", PRESETS)
 
@@ -67,11 +66,10 @@ def test_processes_listen_to_other_pods(preset: str) -> None:
             assert (said["WEB_HOST"], said["METRICS_HOST"], said["METRICS_PORT"]) == ("0.0.0.0", "0.0.0.0", "9100")
 
 
-@pytest.mark.parametrize("options", [ALL, HPA])
-def test_a_scaler_scales_a_deployment_that_there_is(options: tuple[str, ...]) -> None:
-    deployed = {one["metadata"]["name"]: part(one) for one in of_kind("multi", "Deployment", *options)}
+def test_a_scaler_scales_a_deployment_that_there_is() -> None:
+    deployed = {one["metadata"]["name"]: part(one) for one in of_kind("multi", "Deployment", *ALL)}
     kinds = ("HorizontalPodAutoscaler", "ScaledObject")
-    scalers = [one for kind in kinds for one in of_kind("multi", kind, *options)]
+    scalers = [one for kind in kinds for one in of_kind("multi", kind, *ALL)]
     assert {part(one) for one in scalers} == {"web", "forward"}
     for one in scalers:
         assert deployed[one["spec"]["scaleTargetRef"]["name"]] == part(one)
