@@ -135,6 +135,12 @@ def test_helm_takes_no_data_away(preset: str) -> None:
     assert {kind: policy for kind, policy in policies.items() if policy} == {"Cluster": "keep", "PriorityClass": "keep"}
 
 
+def test_workers_stay_as_many_as_they_are_while_nobody_can_tell_how_many_are_needed() -> None:
+    """With a fallback KEDA sets that number, also where more are at work."""
+    (scaler,) = of_kind("multi", "ScaledObject")
+    assert "fallback" not in scaler["spec"]
+
+
 @both
 def test_beat_that_ends_at_its_start_replaces_no_other(preset: str) -> None:
     waits = {part(one): one["spec"].get("minReadySeconds", 0) for one in of_kind(preset, "Deployment")}
