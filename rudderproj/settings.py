@@ -90,6 +90,10 @@ def database(url: str) -> dict[str, Any]:
     timeouts = "-c idle_in_transaction_session_timeout=10s -c timezone=UTC"
     for name, variable in (("lock", "DATABASE_LOCK_SECONDS"), ("statement", "DATABASE_STATEMENT_SECONDS")):
         timeouts += f" -c {name}_timeout={ENV[variable] * 1000:.0f}"  # milliseconds
+    # What the options below are for us: a client whose host vanished would keep its session, and what that has locked,
+    # for two hours, or for a quarter of one where it is owed an answer. The server passes over them for a Unix socket.
+    timeouts += " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
+    timeouts += " -c tcp_user_timeout=30s"
     options = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "3", "keepalives_count": "3"}
     options["tcp_user_timeout"] = "30000"  # milliseconds: a host that vanished is noticed also while it owes an answer
     options |= {name: value for name, value in known.items() if name not in _DJANGO_HAS}

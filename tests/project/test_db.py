@@ -102,3 +102,20 @@ def test_no_fork_cuts_the_opening_of_a_connection_in_half(kept: Kept, monkeypatc
     kept.run(backend)
     registrar.connect().close()
     assert (inside, fork_safety._gate._inside) == ([1, 1], 0)
+
+
+def test_the_server_lets_go_of_a_client_whose_host_vanished(kept: Kept) -> None:
+    """With its session go the locks that it holds: over TCP, which alone can lose a host without a word."""
+
+    wanted = {"idle": "10", "interval": "3", "count": "3"}
+
+    def told(raw: Connection) -> dict[str, str]:
+        found = {}
+        with raw.cursor() as cursor:
+            for name in wanted:
+                cursor.execute(f"SHOW tcp_keepalives_{name}")
+                (found[name],) = cursor.fetchone() or ("",)
+        return found
+
+    assert connection.settings_dict["HOST"] == "127.0.0.1"
+    assert kept.run(told) == wanted
