@@ -54,18 +54,45 @@ def raised(alert: str) -> dict[str, Any]:
 def test_every_question_is_about_this_release_alone(preset: str) -> None:
     expressions = [rule["expr"] for group in groups(preset) for rule in group["rules"]]
     for expression in (*expressions, *queries()):
-        metrics = re.findall(r"\b(?:rudderproj|kube)_\w+", expression)
+        metrics = re.findall(r"\b(?:rudderproj|kube|kubelet)_\w+", expression)
         assert metrics
         for metric in metrics:
             assert expression.count(metric) == expression.count(f"{metric}{{{HERE}"), expression
 
 
-def test_the_rules_are_those_of_the_repository_and_one_of_the_cluster() -> None:
+def test_the_rules_are_those_of_the_repository_and_two_of_the_cluster() -> None:
     unscoped = json.dumps(groups()).replace("{" + HERE.replace('"', '\\"') + ", ", "{")
     unscoped = unscoped.replace("{" + HERE.replace('"', '\\"') + "}", "")
     listed = [rule for group in json.loads(unscoped) for rule in group["rules"]]
-    assert listed[:-1] == rules()
-    assert listed[-1]["alert"] == "RudderprojNoWebPod"
+    assert listed[:-2] == rules()
+    assert [rule["alert"] for rule in listed[-2:]] == ["RudderprojNoWebPod", "RudderprojVolumeFills"]
+
+
+def test_a_database_elsewhere_has_no_volume_of_ours() -> None:
+    (found,) = of_kind("multi", "PrometheusRule", "--set", "postgres.kind=external")
+    assert "RudderprojVolumeFills" not in json.dumps(found)
+
+
+def test_a_volume_of_the_database_is_an_alert_before_it_is_full(tmp_path: Path) -> None:
+    """Of each instance by itself, and of no other volume."""
+    given = {}
+    for where, volume, free in (
+        (HERE, "rudderproj-db-1", 14),
+        (HERE, "rudderproj-db-12", 16),
+        (HERE, "data-other-db-1", 1),
+        (THERE, "rudderproj-db-2", 1),
+    ):
+        labels = f'{{{where}, persistentvolumeclaim="{volume}"}}'
+        given |= {
+            f"kubelet_volume_stats_available_bytes{labels}": f"{free}x20",
+            f"kubelet_volume_stats_capacity_bytes{labels}": "100x20",
+        }
+    name = "RudderprojVolumeFills"
+    expected = raised(name)
+    expected["exp_labels"] = expected["exp_labels"] | {"persistentvolumeclaim": "rudderproj-db-1"}
+    expected["exp_annotations"] = expected["exp_annotations"] | {"summary": "rudderproj-db-1 has 14% left"}
+    asked = [{"eval_time": "15m", "alertname": name, "exp_alerts": [expected]}]
+    prometheus_says(tmp_path, {"input_series": series(given), "alert_rule_test": asked})
 
 
 @pytest.mark.parametrize(

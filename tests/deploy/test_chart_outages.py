@@ -103,9 +103,26 @@ def test_the_database_is_set_as_where_the_figures_were_measured() -> None:
     (cluster,) = of_kind("multi", "Cluster")
     ours = cluster["spec"]["postgresql"]["parameters"]
     assert {"shared_buffers", "max_wal_size", "min_wal_size", "checkpoint_timeout", "jit"} <= set(ours)
-    assert {name: measured[name] for name in ours if name != "max_connections"} == {
-        name: value for name, value in ours.items() if name != "max_connections"
-    }
+    same = set(ours) - {"max_connections", "max_slot_wal_keep_size"}  # there they are fewer, and no standby
+    assert {name: measured[name] for name in same} == {name: ours[name] for name in same}
+
+
+@both
+def test_a_zone_that_stays_dark_does_not_fill_the_primarys_volume(preset: str) -> None:
+    """Its slot keeps WAL; what the pages say of how much, and of a volume's size, holds for both presets."""
+
+    def kept(*options: str) -> str:
+        (cluster,) = of_kind(preset, "Cluster", *options)
+        return str(cluster["spec"]["postgresql"]["parameters"]["max_slot_wal_keep_size"])
+
+    assert kept("--set", "postgres.storage.walForStandby=5GB") == "5GB"
+    gigabytes = int(kept().removesuffix("GB"))
+    assert f"{gigabytes} GB" in (ROOT / "docs/runbooks/zone-lost.md").read_text()
+    sizing = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Sizing\n")[2]
+    (daily,) = re.findall(r"are 100 × 86,400 × \d+ = ([\d.]+) GB a day", sizing)
+    (cluster,) = of_kind(preset, "Cluster")
+    room = int(cluster["spec"]["storage"]["size"].removesuffix("Gi")) * 1.024**3
+    assert float(daily) * int(VARIABLES["RETENTION_DAYS"].default) + gigabytes < 0.85 * room
 
 
 @pytest.mark.parametrize(
