@@ -10,7 +10,8 @@ import yaml
 from rudderproj.stack.postgres import SETTINGS
 from tests.deploy.chart import PRESETS, containers, objects, of_kind, part, pods, template, text
 from tests.deploy.product import VARIABLES
-from tests.docs.pages import ROOT, Page
+from tests.docs.pages import ALL as PAGES
+from tests.docs.pages import ROOT
 
 FLOWER = ("--set", "flower.enabled=true")
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
@@ -86,16 +87,21 @@ def test_a_zone_does_not_take_the_operator_or_the_controller_with_it(
     assert f"-f deploy/helm/{name}-values.yaml" in (ROOT / "docs/howto/deploy.md").read_text()
 
 
-def test_the_operator_is_looked_for_under_the_name_that_its_installation_gives_it() -> None:
-    """A chart's own name is appended to the release's, unless that has it."""
-    installed = re.search(
-        r"helm upgrade --install (\w+) (cloudnative-pg) ", (ROOT / "docs/howto/deploy.md").read_text()
+def test_of_two_pods_of_the_operator_both_are_asked() -> None:
+    """One of them leads, and kubectl takes either when it is given the Deployment."""
+    apart = values("cnpg")["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]
+    ((name, value),) = apart["podAffinityTerm"]["labelSelector"]["matchLabels"].items()
+    said = re.findall(
+        r"kubectl -n cnpg-system logs ([^`]+)`", (ROOT / "docs/runbooks/database-failover.md").read_text()
     )
-    assert installed
-    asked = re.findall(
-        r"-n cnpg-system logs deployment/([\w-]+)", text(Page(ROOT / "docs/runbooks/database-failover.md").code)
-    )
-    assert asked == ["-".join(installed.groups())]
+    assert said == [f"-l {name}={value} --prefix --tail=200"]  # with a selector kubectl shows ten lines unless told
+
+
+def test_a_command_of_the_databases_plugin_says_where_and_the_plugin_is_named() -> None:
+    commands = [found for page in PAGES for found in re.findall(r"kubectl cnpg [^`\n]+", page.text)]
+    assert len(commands) >= 3
+    assert all(command.startswith("kubectl cnpg -n events ") for command in commands)
+    assert "kubectl krew install cnpg" in (ROOT / "docs/runbooks/README.md").read_text()
 
 
 def test_the_database_is_set_as_where_the_figures_were_measured() -> None:
