@@ -2,7 +2,7 @@
 
 import re
 
-from tests.deploy.chart import of_kind
+from tests.deploy.chart import PRESETS, of_kind
 from tests.docs.pages import ALL, ROOT
 
 OURS = "deploy/helm/rudderproj"
@@ -87,3 +87,24 @@ def test_what_the_chart_needs_is_named() -> None:
     for word in ("Metrics Server", "CloudNativePG", "Prometheus", "KEDA", "Ingress"):
         assert word in needed, word
     assert "retired" in page.partition("## The Ingress controller")[2].partition("\n## ")[0]
+
+
+def test_the_sums_of_the_sizing_add_up() -> None:
+    page = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Sizing\n")[2].partition("\n## ")[0]
+    sums = re.findall(r"(\d[\d,./×+ ]*[×+/] [\d,]+) = (\d[\d,.]*)( GB)?", page)
+    assert len(sums) >= 8
+    for term, stated, unit in sums:
+        term = term.replace(",", "").replace("×", "*")
+        assert re.fullmatch(r"[\d./*+ ]+", term)
+        decimals = len(stated.partition(".")[2])
+        in_bytes = unit and "86400" in term
+        assert round(eval(term) / (1e9 if in_bytes else 1), decimals) == float(stated.replace(",", "")), term
+
+
+def test_the_sizing_names_the_volume_of_the_presets_and_what_the_soak_measured() -> None:
+    sizing = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Sizing\n")[2]
+    for preset in PRESETS:
+        (cluster,) = of_kind(preset, "Cluster")
+        assert f"`postgres.storage.size`: {cluster['spec']['storage']['size']} in the presets" in sizing
+    assert "793 bytes for each event of 496" in (ROOT / "docs/reliability.md").read_text()
+    assert "793 for one of 496" in sizing.replace("\n", " ")
