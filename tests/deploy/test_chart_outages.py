@@ -190,6 +190,8 @@ def test_a_migration_is_given_the_time_that_it_takes() -> None:
     assert limited.pop("migrate") == "0"
     assert set(limited.values()) == {None}
     assert json.loads(VARIABLES["DATABASE_STATEMENT_SECONDS"].default) == 30
+    (job,) = of_kind("multi", "Job", "--set", "migrate.deadlineSeconds=7200")
+    assert job["spec"]["activeDeadlineSeconds"] == 7200
 
 
 @both

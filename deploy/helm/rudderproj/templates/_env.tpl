@@ -11,7 +11,7 @@
 - {name: PUBLIC_ONLY, value: "1"}
 {{- else if eq .part "migrate" }}
 - {name: DATABASE_LOCK_SECONDS, value: {{ .root.Values.migrate.lockSeconds | quote }}}
-# An index on a large log takes as long as it takes.
+# An index on a large log takes longer than a request may: the Job's deadline is the only end.
 - {name: DATABASE_STATEMENT_SECONDS, value: "0"}
 {{- else if eq .part "flower" }}
 - {name: FLOWER_ADDRESS, value: 0.0.0.0}
