@@ -25,7 +25,7 @@ def application(chosen: Settings, data_root: Path) -> list[Program]:
             (*guard, "forward", "--", *worker, "-Q", "forward", "-n", "forward@%h", "--autoscale", autoscale),
             "work",
             40,
-            60,
+            75,  # a link's budget, one request of 60 s, as a webhook may want, and a checkpoint
         ),
         Program(
             "alerts", (*guard, "alerts", "--", *worker, "-Q", "alerts", "-n", "alerts@%h", "-c", "2"), "work", 40, 30

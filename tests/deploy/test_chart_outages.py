@@ -9,11 +9,13 @@ import yaml
 
 from rudderproj.stack.postgres import SETTINGS
 from tests.deploy.chart import PRESETS, containers, objects, of_kind, part, pods, template, text
-from tests.deploy.product import VARIABLES
+from tests.deploy.product import VARIABLES, programs
 from tests.docs.pages import ALL as PAGES
 from tests.docs.pages import ROOT
 
 FLOWER = ("--set", "flower.enabled=true")
+WEBHOOK = ROOT / "destinations/plugins/webhook/schema.json"
+LONGEST_ANSWER = json.loads(WEBHOOK.read_text())["properties"]["timeout_seconds"]["maximum"]
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 
 both = pytest.mark.parametrize("preset", PRESETS)
@@ -134,19 +136,54 @@ def test_a_zone_that_stays_dark_does_not_fill_the_primarys_volume(preset: str) -
 @pytest.mark.parametrize(
     ("options", "fits"),
     [
-        (("--set", "settings.FORWARD_TIMEOUT_SECONDS=84"), True),
-        (("--set", "settings.FORWARD_TIMEOUT_SECONDS=85"), False),
-        (("--set-string", "settings.FORWARD_TIMEOUT_SECONDS=85"), False),
-        (("--set", "settings.FORWARD_BUDGET_SECONDS=80"), False),
-        (("--set", "forward.graceSeconds=15"), False),
-        (("--set", "forward.graceSeconds=20", "--set", "forward.preStopSeconds=5"), False),
+        (("--set", "settings.FORWARD_TIMEOUT_SECONDS=79"), True),
+        (("--set", "settings.FORWARD_TIMEOUT_SECONDS=80"), False),
+        (("--set-string", "settings.FORWARD_TIMEOUT_SECONDS=80"), False),
+        (("--set", "settings.FORWARD_BUDGET_SECONDS=24"), True),
+        (("--set", "settings.FORWARD_BUDGET_SECONDS=25"), False),
+        (("--set", "forward.graceSeconds=71"), True),
+        (("--set", "forward.graceSeconds=70"), False),
+        (("--set", "forward.graceSeconds=75", "--set", "forward.preStopSeconds=5"), False),
     ],
 )
 def test_a_worker_that_would_be_killed_amid_a_link_is_refused(options: tuple[str, ...], fits: bool) -> None:
+    """A link takes its budget, one request more, which waits for as long as a webhook may want, and a checkpoint."""
     assert (VARIABLES["FORWARD_BUDGET_SECONDS"].default, VARIABLES["FORWARD_TIMEOUT_SECONDS"].default) == ("5", "10")
+    assert LONGEST_ANSWER == 60
     done = template("multi", *options)
     assert (done.returncode == 0) == fits, done.stderr
     assert ("forward.graceSeconds: a link may take" in done.stderr) != fits
+
+
+def test_compose_and_make_run_wait_for_a_link_too() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["forward"]
+    link = float(VARIABLES["FORWARD_BUDGET_SECONDS"].default) + LONGEST_ANSWER + 5
+    assert link < programs()["forward"].stop_seconds < int(compose["stop_grace_period"].removesuffix("s"))
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("web.replicas=13", "web.autoscaling.maxReplicas: fewer"),
+        ("forward.replicas=13", "forward.autoscaling.maxReplicas: fewer"),
+        (r"forward.autoscale=1\,8", "forward.autoscale: the most processes come first"),
+        (r"forward.autoscale=0\,0", "forward.autoscale: the most processes come first"),
+        ("web.preStopSeconds=60", "web.graceSeconds: not longer than preStopSeconds"),
+        ("beat.preStopSeconds=30", "beat.graceSeconds: not longer than preStopSeconds"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(option: str, said: str) -> None:
+    kind = "--set-string" if "," in option else "--set"
+    done = template("multi", kind, option)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_values_at_their_limits_are_not() -> None:
+    options = ("--set", "web.replicas=12,forward.replicas=12,web.preStopSeconds=59", "--set-string")
+    assert template("multi", *options, r"forward.autoscale=8\,8").returncode == 0
+    fixed = ("--set", "forward.autoscaling.kind=,forward.replicas=20,web.autoscaling.enabled=false,web.replicas=20")
+    assert template("multi", *fixed).returncode == 0
 
 
 @both
