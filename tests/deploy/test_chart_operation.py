@@ -115,6 +115,26 @@ def test_the_database_takes_the_connections_of_all_pods_that_there_may_be(
     assert cluster(*options)["postgresql"]["parameters"]["max_connections"] == wanted
 
 
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("web.autoscaling.maxReplicas=13", "maxReplicas"),
+        ("forward.autoscaling.maxReplicas=13", "maxReplicas"),
+        ("alerts.replicas=3", "replicas"),
+        (r"forward.autoscale=16\,1", "forward.autoscale"),
+        ("settings.WEB_THREADS=9", "WEB_THREADS"),
+    ],
+)
+def test_who_scales_is_told_that_the_database_is_started_anew(option: str, named: str) -> None:
+    """PostgreSQL takes another max_connections at its start alone."""
+    kind = "--set-string" if "," in option else "--set"
+    connections = [cluster(*options)["postgresql"]["parameters"]["max_connections"] for options in ((), (kind, option))]
+    assert connections[0] != connections[1]
+    seen = (ROOT / "docs/runbooks/upgrade.md").read_text().partition("## What to do")[0]
+    assert f"`{named}`" in seen
+    assert "`max_connections`" in seen
+
+
 @both
 def test_every_line_of_a_preset_is_explained(preset: str) -> None:
     page = (ROOT / "docs/howto/deploy.md").read_text()
