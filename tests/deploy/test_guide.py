@@ -63,6 +63,7 @@ def test_a_restore_ends_with_processes_that_accept() -> None:
         at(r"delete cluster"),
         at(r"helm upgrade .*--force-conflicts --no-hooks"),
         at(r"wait --for=condition=Ready cluster/"),
+        at(r"exec -i rudderproj-db-1 -c postgres -- pg_restore .*-d rudderproj < events.dump$"),
         at(r"scale deployment rudderproj-admin --replicas=1"),
         at(r"exec deployment/rudderproj-admin -- python manage.py rebase"),
         at(r"helm upgrade .*--force-conflicts$"),
@@ -73,6 +74,21 @@ def test_a_restore_ends_with_processes_that_accept() -> None:
     stopped = set(re.findall(r"rudderproj-\w+", steps[order[1]]))
     deployed = {one["metadata"]["name"] for one in of_kind("multi", "Deployment")}
     assert stopped == deployed - {"rudderproj-away", "rudderproj-valkey"}
+
+
+def test_a_dump_is_made_and_restored_as_the_drill_does() -> None:
+    """That was seen to work; a cluster's own database belongs to another than who restores it there."""
+    page = (ROOT / "docs/howto/restore.md").read_text()
+    drill = (ROOT / "drills/faults/restoring.py").read_text()
+    assert '"pg_dump", "-Fc", "-f",' in drill
+    assert '"pg_restore", "-d", fresh.url(), "--exit-on-error", str(dump)' in drill
+    commands = re.findall(r"pg_(dump|restore) ([^`\n>]*)", page)
+    for tool, options in [(tool, options) for tool, options in commands if "-d" in options]:
+        assert ("-Fc" if tool == "dump" else "--exit-on-error") in options
+        assert ("--no-owner --role=rudderproj" in options) == (tool == "restore" and "-d rudderproj" in options)
+    (cluster,) = of_kind("multi", "Cluster")
+    made = cluster["spec"]["bootstrap"]["initdb"]
+    assert (made["database"], made["owner"]) == ("rudderproj", "rudderproj")
 
 
 def test_a_drained_node_lets_go_of_pods_with_volumes_of_their_own() -> None:
