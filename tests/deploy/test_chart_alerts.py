@@ -75,7 +75,7 @@ def test_a_database_elsewhere_has_no_volume_of_ours() -> None:
 
 def test_a_volume_of_the_database_is_an_alert_before_it_is_full(tmp_path: Path) -> None:
     """Of each instance by itself, and of no other volume."""
-    given = {}
+    given: dict[str, Any] = {}
     for where, volume, free in (
         (HERE, "rudderproj-db-1", 14),
         (HERE, "rudderproj-db-12", 16),
