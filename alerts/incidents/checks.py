@@ -71,7 +71,7 @@ def _make(check: Check) -> None:
 
 @contextmanager
 def _turn() -> Iterator[bool]:
-    """Whether it is this process's turn. A process that dies loses it with its session, within half a minute if its
+    """Whether it is this process's turn. A process that dies loses it with its session, after half a minute if its
     host vanished (rudderproj.settings). One that is stopped keeps it: an idle timeout, which upkeep's turn has on a
     connection of its own, would end this one between turns too.
     """

@@ -79,7 +79,7 @@ def destinations(raw: Connection) -> list[int]:
 def take_turn(raw: Connection) -> bool | None:
     """Whether it is this connection's turn to look into suspects; None when everybody may. Raises psycopg2.Error.
 
-    The turn ends with the session, within half a minute if the process's host vanished (rudderproj.settings). No idle
+    The turn ends with the session, after half a minute if the process's host vanished (rudderproj.settings). No idle
     timeout: the connection rests while a suspect is sent, for as long as its destination may take.
     """
     with raw.cursor() as cursor:
