@@ -82,8 +82,9 @@ def test_a_dump_is_made_and_restored_as_the_drill_does() -> None:
     drill = (ROOT / "drills/faults/restoring.py").read_text()
     assert '"pg_dump", "-Fc", "-f",' in drill
     assert '"pg_restore", "-d", fresh.url(), "--exit-on-error", str(dump)' in drill
-    commands = re.findall(r"pg_(dump|restore) ([^`\n>]*)", page)
-    for tool, options in [(tool, options) for tool, options in commands if "-d" in options]:
+    commands = [found for found in re.findall(r"pg_(dump|restore) ([^`\n>]*)", page) if "-d" in found[1]]
+    assert sorted(tool for tool, _ in commands) == ["dump", "dump", "restore", "restore"]  # by hand, in Kubernetes
+    for tool, options in commands:
         assert ("-Fc" if tool == "dump" else "--exit-on-error") in options
         assert ("--no-owner --role=rudderproj" in options) == (tool == "restore" and "-d rudderproj" in options)
     (cluster,) = of_kind("multi", "Cluster")
