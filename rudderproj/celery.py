@@ -12,7 +12,7 @@ from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging
 from django.conf import settings
 
-from rudderproj import forking, metrics_worker, sentry
+from rudderproj import beat_stop, forking, metrics_worker, sentry
 from rudderproj.serving import require_settings
 
 # For who is started as Celery: web and commands have said which settings are theirs before they come here.
@@ -72,6 +72,7 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["ingest", "destinations", "alerts"])
+beat_stop.connect()
 forking.connect()
 metrics_worker.connect(FORWARD_QUEUE)
 sentry.connect_to_celery()
