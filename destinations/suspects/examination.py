@@ -125,13 +125,15 @@ class Examination:
 
     def _keep(self, owed: Owed) -> Fate:
         """What a failure is: its user's own, and a row; or the destination's, if a probe has not long met only this."""
-        if self._probing and owed.is_row:
-            return Fate.KEPT
-        is_own = self._settler.streak.verdict() is Verdict.USER
-        if not (is_lone(owed, self._control, self._settler) if self._probing else is_own):
+        if self._probing:
+            if owed.is_row:
+                return Fate.KEPT
+            if not is_lone(owed, self._control, self._settler):
+                return Fate.UNSETTLED
+        elif self._settler.streak.verdict() is not Verdict.USER:
             return Fate.UNSETTLED
         held, _ = self._settler.keep_failures()
-        return Fate.KEPT if held or self._probing else Fate.SETTLED  # a probe is one request
+        return Fate.KEPT if held or self._probing else Fate.SETTLED  # a probe ends with its first failure
 
     def _may_try(self, lane: ClaimedLane) -> bool:
         """Whether its connection is there and switched on, and its replay, if it is one's, runs."""

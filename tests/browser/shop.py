@@ -46,7 +46,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def serving() -> Iterator[str]:
     """The site's address until the end of the block."""
     server = Server(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -46,7 +46,6 @@ class Echo(BaseHTTPRequestHandler):
 def echo() -> Iterator[int]:
     """Serve until the block ends; the port."""
     server = Server(("127.0.0.1", 0), Echo)
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_port

@@ -9,8 +9,8 @@ import http.server
 class Server(http.server.ThreadingHTTPServer):
     """A thread for each connection, and a queue before the door that a whole herd of senders fits in.
 
-    With the five of the standard library, of twenty connections that come at once some are kept waiting by the kernel
-    for 1, then 3, then 7 seconds, until the sender gives up: an outage, as far as it can tell.
+    The standard library lets five wait. Of sixty that came at once on a busy machine some were reset by the kernel, and
+    some kept for 1 and 2 seconds; a sender that waits for ten took it for an outage.
     """
 
     daemon_threads = True
