@@ -1,7 +1,8 @@
 """Which long-running processes live: each keeps one row that says when it was last seen.
 
-Must never hold a database connection: a worker's main process forks, and a child would inherit it. Must never disturb
-the process it speaks for: a database that is away costs a log line.
+Each holds a connection for that: to open one takes the database ten times as long as what is said over it. What a
+worker's main process holds its children inherit, and neither use nor close. Must never disturb the process it speaks
+for: a database that is away costs a log line.
 """
 
 import atexit
@@ -10,7 +11,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from celery.signals import beat_init, worker_ready
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts.models import Process
 from rudderproj import db
@@ -28,7 +29,8 @@ from rudderproj.celery import FORWARD_QUEUE
 
 log = structlog.get_logger(__name__)
 
-BEAT_SECONDS = 10.0  # each takes a connection, which costs more than all that is done there
+BEAT_SECONDS = 10.0
+STATEMENT_SECONDS = 2.0
 HIDDEN_SECONDS = 60  # a process unseen for this long is not shown any more
 GONE_SECONDS = 30  # and after this long another may take over its node
 NODES_A_HOST = 64
@@ -64,6 +66,7 @@ class Heartbeat:
             "started_at": timezone.now(),
             "gone": GONE_SECONDS,
         }
+        self._database = db.Kept("heartbeat", STATEMENT_SECONDS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -78,6 +81,7 @@ class Heartbeat:
             self._stopping.set()
             self._thread.join(BEAT_SECONDS)
             self._quietly(lambda cursor: cursor.execute(_LEAVE, self._row))
+            self._database.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -103,11 +107,13 @@ class Heartbeat:
                     self._row = row
                     return
 
-    @staticmethod
-    def _quietly(work: Callable[[Any], None]) -> None:
-        try:
-            with closing(db.connect("heartbeat", 2)) as raw, raw.cursor() as cursor:
+    def _quietly(self, work: Callable[[Any], None]) -> None:
+        def over(raw: Connection) -> None:
+            with raw.cursor() as cursor:
                 work(cursor)
+
+        try:
+            self._database.run(over)
         except psycopg2.Error as error:
             log.info("heartbeat.missed", error=str(error).strip())
 

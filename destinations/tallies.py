@@ -6,7 +6,7 @@ log: what lies behind a milestone is added up (ingest.tally), only the rest is c
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -155,13 +155,20 @@ class Counts(Terms):
     oldest_at: datetime | None = None  # when the oldest event that is still owed was accepted
 
 
+_database = db.Kept("tallies", ROLL_UP_SECONDS)
+
+
 def roll_up(asked_by: str) -> None:
     """Leave as little as possible to be counted. Counts are right without, only slower: a standby cannot be written."""
     try:
-        with closing(db.connect(asked_by, ROLL_UP_SECONDS)) as raw:
-            tally.roll_up_all(raw)
+        _database.run(tally.roll_up_all)
     except psycopg2.Error as error:
         log.info("tallies.not_rolled_up", asked_by=asked_by, error=str(error).strip())
+
+
+def close() -> None:
+    """Let go of the connection that this process keeps for rolling up."""
+    _database.close()
 
 
 @contextmanager

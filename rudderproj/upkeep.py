@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -17,10 +18,15 @@ from rudderproj import db, metrics
 log = structlog.get_logger(__name__)
 
 STATEMENT_SECONDS = 30
-LOCK_SECONDS = 2  # a chore that has to wait for a lock gives way, and tries again later
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('rudderproj.upkeep'))"
-# A process that was stopped in the middle loses its turn: the server ends its session, and with it the lock.
-_IDLE = "SET idle_session_timeout = '120s'"
+
+# Whatever the chore before has set. One that has to wait for a lock gives way, and tries again later.
+_AS_NEW = """
+RESET ALL;
+SELECT set_config('idle_session_timeout', '120s', false), set_config('lock_timeout', '2s', false);
+"""
+# The turn ends with the session, and that of a process that was stopped in the middle is ended by the server.
+_TAKE = "SELECT pg_try_advisory_lock(hashtext('rudderproj.upkeep'))"
+_GIVE_BACK = "SELECT pg_advisory_unlock_all()"
 
 
 def _nothing(_: Connection) -> Sequence[str]:
@@ -51,51 +57,65 @@ def register(chore: Chore) -> None:
     _chores[chore.name] = chore
 
 
+_database = db.Kept("upkeep", STATEMENT_SECONDS)
+
+
 def run(due_only: bool = True) -> dict[str, int | None] | None:
     """Do the chores; how much each did, None for one that failed. None instead of all when another upkeep is at work.
 
     `due_only` leaves out a chore that this process found nothing to do of, less than its `every_seconds` ago. Raises
     psycopg2.Error when the database is away.
     """
-    with closing(db.connect("upkeep turn", STATEMENT_SECONDS)) as turn, closing(_session()) as session:
-        if not _is_ours(turn):
-            return None
-        done: dict[str, int | None] = {}
+    done: dict[str, int | None] = {}
+    try:
         for chore in [chore for chore in _chores.values() if not due_only or _is_due(chore)]:
-            with turn.cursor() as cursor:
-                cursor.execute("SELECT 1")  # still our turn
-            done[chore.name] = _do(chore, session)
-        return done
+            if not _database.run(partial(_do_if_ours, chore, done)):
+                return done or None
+            if done[chore.name] is None:
+                close()  # with whatever it left there
+    except BaseException:
+        close()
+        raise
+    _database.run(_give_back)
+    return done
 
 
 def look() -> dict[str, Sequence[str]]:
     """What each chore would find to do, or leaves alone, and why. Raises psycopg2.Error."""
-    with closing(_session()) as session:
-        return {chore.name: chore.look(session.run(_as_new)) for chore in _chores.values()}
+    with closing(db.connect("upkeep", STATEMENT_SECONDS)) as raw, raw.cursor() as cursor:
+        cursor.execute(_AS_NEW)
+        return {chore.name: chore.look(raw) for chore in _chores.values()}
 
 
-def _is_ours(turn: Connection) -> bool:
-    with turn.cursor() as cursor:
-        cursor.execute(_IDLE)
-        cursor.execute(_LOCK)
-        return cursor.fetchone() == (True,)
-
-
-def _session() -> db.Kept:
-    """One connection for many chores; another one after a chore that failed."""
-    return db.Kept("upkeep", STATEMENT_SECONDS)
+def close() -> None:
+    """Let go of the connection that this process keeps for its upkeeps."""
+    _database.close()
 
 
 def _is_due(chore: Chore) -> bool:
     return time.monotonic() - _idle_at.get(chore.name, float("-inf")) >= chore.every_seconds
 
 
-def _do(chore: Chore, session: db.Kept) -> int | None:
+def _do_if_ours(chore: Chore, done: dict[str, int | None], raw: Connection) -> bool:
+    """Whether the turn is ours, which a session may be told any number of times; then the chore is done."""
+    with raw.cursor() as cursor:
+        cursor.execute(_AS_NEW + _TAKE)
+        is_ours = cursor.fetchone() == (True,)
+    if is_ours:
+        done[chore.name] = _do(chore, raw)
+    return is_ours
+
+
+def _give_back(raw: Connection) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(_GIVE_BACK)
+
+
+def _do(chore: Chore, raw: Connection) -> int | None:
     _idle_at[chore.name] = time.monotonic()
     try:
-        done = chore.do(session.run(_as_new))
+        done = chore.do(raw)
     except Exception as error:  # noqa: BLE001 - whatever it was, the other chores must still be done
-        session.close()
         metrics.UPKEEP_FAILURES.add(1, chore.name)
         log.warning("upkeep.failed", chore=chore.name, error=str(error).strip() or type(error).__name__)
         return None
@@ -103,11 +123,3 @@ def _do(chore: Chore, session: db.Kept) -> int | None:
         del _idle_at[chore.name]
         log.info("upkeep.done", chore=chore.name, count=done)
     return done
-
-
-def _as_new(raw: Connection) -> Connection:
-    """Whatever the chore before has set on it."""
-    with raw.cursor() as cursor:
-        cursor.execute("RESET ALL")
-        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS}s"])
-    return raw

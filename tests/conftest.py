@@ -12,10 +12,10 @@ from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from redis import Redis
 
-from destinations import sweep
+from destinations import sweep, tallies
 from ingest import log
 from ingest.config import sources
-from rudderproj import db
+from rudderproj import db, upkeep
 from rudderproj.celery import app
 from tests import flush
 
@@ -68,7 +68,8 @@ def committed(transactional_db: None) -> Iterator[None]:
     sources.clear()
     yield
     log.stop()
-    sweep.close()
+    for keeping in (sweep, tallies, upkeep):
+        keeping.close()
     sources.clear()
 
 

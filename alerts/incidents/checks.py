@@ -72,8 +72,8 @@ def _make(check: Check) -> None:
 @contextmanager
 def _turn() -> Iterator[bool]:
     """Whether it is this process's turn. A process that dies loses it with its session, after half a minute if its
-    host vanished (rudderproj.settings). One that is stopped keeps it: an idle timeout, which upkeep's turn has on a
-    connection of its own, would end this one between turns too.
+    host vanished (rudderproj.settings). One that is stopped keeps it: an idle timeout, which upkeep's connection has,
+    would end Django's between turns too, and it opens no other by itself.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LOCK)

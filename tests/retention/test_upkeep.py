@@ -69,36 +69,85 @@ def test_a_chore_waits_for_a_lock_for_moments_only(chores: list[str], raw: Conne
     raw.rollback()
 
 
-def test_only_one_upkeep_works_in_the_deployment(chores: list[str]) -> None:
-    inner: list[object] = []
-
-    def outer(_: Connection) -> int:
-        inner.append(upkeep.run())
-        return len(inner)
-
-    upkeep.register(Chore("outer", outer))
-    upkeep.register(noting(chores, "good"))
-    assert upkeep.run() == {"outer": 1, "good": 3}
-    assert inner == [None]
-    assert upkeep.run() == {"outer": 2, "good": 3}, "the turn is given back"
+def is_free(raw: Connection) -> bool:
+    """Whether another could do the chores now."""
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('rudderproj.upkeep')), pg_advisory_unlock_all()")
+        return cursor.fetchone()[0] is True
 
 
-def test_an_upkeep_that_is_stopped_in_the_middle_loses_its_turn(
+def test_only_one_upkeep_works_in_the_deployment(chores: list[str], raw: Connection) -> None:
+    free: list[bool] = []
+
+    def look(_: Connection) -> int:
+        free.append(is_free(raw))
+        return len(free)
+
+    upkeep.register(Chore("first", look))
+    upkeep.register(Chore("second", look))
+    assert upkeep.run() == {"first": 1, "second": 2}
+    assert free == [False, False]
+    assert is_free(raw), "the turn is given back"
+
+
+def test_all_upkeeps_of_a_process_share_a_connection(chores: list[str]) -> None:
+    backends: list[int] = []
+    upkeep.register(Chore("first", lambda raw: backends.append(raw.info.backend_pid) or 1))
+    upkeep.register(Chore("second", lambda raw: backends.append(raw.info.backend_pid) or 1))
+    assert [upkeep.run(), upkeep.run()] == [{"first": 1, "second": 1}] * 2
+    assert len(backends) == 4
+    assert len(set(backends)) == 1
+
+
+def test_what_a_chore_sets_is_not_there_for_the_next(chores: list[str]) -> None:
+    seen: list[str] = []
+
+    def setting(raw: Connection) -> int:
+        with raw.cursor() as cursor:
+            cursor.execute("SELECT current_setting('idle_session_timeout')")
+            seen.append(cursor.fetchone()[0])
+            cursor.execute("SET lock_timeout = 0; SET work_mem = '64kB'")
+        return 1
+
+    def looking(raw: Connection) -> int:
+        with raw.cursor() as cursor:
+            cursor.execute("SELECT current_setting('lock_timeout'), current_setting('work_mem')")
+            seen.extend(cursor.fetchone())
+        return 1
+
+    upkeep.register(Chore("setting", setting))
+    upkeep.register(Chore("looking", looking))
+    assert upkeep.run() == {"setting": 1, "looking": 1}
+    assert seen[:2] == ["2min", "2s"]
+    assert seen[2] != "64kB"
+
+
+def test_what_a_chore_leaves_open_when_it_is_broken_off_ends_with_the_turn(chores: list[str], raw: Connection) -> None:
+    def broken_off(_: Connection) -> int:
+        raise KeyboardInterrupt
+
+    upkeep.register(Chore("broken off", broken_off))
+    with pytest.raises(KeyboardInterrupt):
+        upkeep.run()
+    assert is_free(raw)
+
+
+def test_an_upkeep_that_is_stopped_in_the_middle_loses_its_turn_to_another(
     chores: list[str], raw: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_IDLE", "SET idle_session_timeout = '50ms'")
+    monkeypatch.setattr(upkeep, "_AS_NEW", "SET idle_session_timeout = '50ms';")
 
-    def sleep_through(_: Connection) -> int:
+    def sleep_through(own: Connection) -> int:
         with raw.cursor() as cursor:
-            while True:
-                cursor.execute("SELECT FROM pg_stat_activity WHERE application_name = 'rudderproj upkeep turn'")
-                if not cursor.rowcount:
-                    return 1
+            # Granted once the server has ended the other session.
+            cursor.execute("SELECT pg_advisory_lock(hashtext('rudderproj.upkeep'))")
+        with own.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return 1
 
     upkeep.register(Chore("first", sleep_through))
     upkeep.register(noting(chores, "second"))
-    with pytest.raises(psycopg2.Error):
-        upkeep.run()
+    assert upkeep.run() == {"first": None}
     assert chores == []
 
 
