@@ -126,8 +126,7 @@ gone AS (
     DELETE FROM destinations_claim c WHERE c.id = %(token)s::bigint
         AND NOT EXISTS (SELECT FROM destinations_lane l WHERE {OF_CONNECTED} AND l.claim_id = %(token)s)
     RETURNING id
-),
-pruned AS (DELETE FROM destinations_checkpoint WHERE claim_id IN (SELECT id FROM gone))
+)
 SELECT count(*) FROM gone
 """)
 
@@ -284,7 +283,6 @@ def recover(raw: Connection, destination_id: int) -> int:
             cursor.execute("SELECT id FROM destinations_claim WHERE id = ANY(%s) FOR UPDATE", [over])
             tokens = [row[0] for row in cursor.fetchall()]
             cursor.execute(_FOLD, {"tokens": tokens, "destination": destination_id})
-            cursor.execute("DELETE FROM destinations_checkpoint WHERE claim_id = ANY(%s)", [tokens])
             cursor.execute("DELETE FROM destinations_claim WHERE id = ANY(%s)", [tokens])
             return len(tokens)
     finally:

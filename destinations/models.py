@@ -164,7 +164,7 @@ class Claim(models.Model):
 
 
 class Checkpoint(models.Model):
-    """How far a claim has come: the last one counts until the claim is released or taken over."""
+    """How far a claim has come: the last one counts until the claim ends, which ends it too (a trigger sees to it)."""
 
     pk = models.CompositePrimaryKey("claim_id", "seq")
     claim_id = models.BigIntegerField()

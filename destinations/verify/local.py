@@ -5,6 +5,7 @@ Owns the rows that a run makes, and the removal of them with the events they hol
 
 import ipaddress
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from destinations import tallies
 from destinations.bootstrap import local_url
 from destinations.models import Connection, Destination, Health
 from destinations.verify import marks
-from destinations.verify.site import Away, Terms, Unusable
+from destinations.verify.site import IN_FORCE_SECONDS, Away, Terms, Unusable
 from ingest.models import LANES, Source
 from rudderproj import db
 from rudderproj.egress import permitted
@@ -80,9 +81,15 @@ class Local:
 
 
 def clean_leftovers() -> list[str]:
-    """Remove what runs that were killed have left, and any that is under way; their names. Raises Away."""
+    """Remove what runs that were killed have left, and any that is under way; their names. Raises Away.
+
+    First nothing more is accepted for them: an event that came after its source had gone would stay.
+    """
     with _asked():
-        names = sorted({row.name for row in _sources()} | {row.name for row in _destinations()})
+        sources = _sources()
+        names = sorted({row.name for row in sources} | {row.name for row in _destinations()})
+        stopped = Source.objects.filter(pk__in=[row.pk for row in sources], enabled=True).update(enabled=False)
+    time.sleep(IN_FORCE_SECONDS if stopped else 0)
     for name in names:
         Local(name=name).clean_up()
     return names

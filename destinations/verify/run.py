@@ -21,9 +21,8 @@ from destinations.verify.records import Records
 from destinations.verify.report import Report
 from destinations.verify.sender import Task
 from destinations.verify.senders import Senders, sending
-from destinations.verify.site import Away, Site, Terms, Unusable, owed
+from destinations.verify.site import IN_FORCE_SECONDS, Away, Site, Terms, Unusable, owed
 
-IN_FORCE_SECONDS = 2.0  # a change of the configuration is in force in every process within this
 LOOK_SECONDS = 0.1
 SHARE_SENT = 0.9  # of what was to be sent in its time; less is remarked
 TOO_LATE = (

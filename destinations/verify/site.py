@@ -4,6 +4,8 @@ from typing import Any, Protocol
 
 Terms = dict[str, Any]  # of the conservation equation, and `difference`, as in `manage.py status --json`
 
+IN_FORCE_SECONDS = 2.0  # a change of the configuration is in force in every process within this
+
 
 def owed(terms: Terms) -> int:
     """How many events are accepted and not settled."""

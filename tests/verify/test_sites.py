@@ -2,19 +2,21 @@
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from destinations.api import tokens
 from destinations.api.models import ApiToken
-from destinations.models import Connection, Destination, Health, Lane
+from destinations.models import Checkpoint, Claim, Connection, Destination, Health, Lane
 from destinations.verify import local, marks
 from destinations.verify.local import Local
 from destinations.verify.remote import Remote
-from destinations.verify.site import Away, Unusable
+from destinations.verify.site import IN_FORCE_SECONDS, Away, Unusable
 from ingest import log
 from ingest.hashing import lane_of
 from ingest.models import Event, Source
@@ -62,6 +64,37 @@ def test_what_a_killed_run_has_left_is_removed_and_nobody_elses_whatever_its_nam
     Local(name="verify-deadbeef").clean_up()
     for rows in (Source.objects, Destination.objects):
         assert set(rows.values_list("name", flat=True)) == {"verify-mine", "verify-deadbeef"}
+
+
+@pytest.mark.usefixtures("committed")
+def test_nothing_is_accepted_any_more_for_a_run_whose_events_are_being_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    Local().set_up(NAME, SINK)
+    waited: list[float] = []
+
+    def request_under_way(seconds: float) -> None:
+        waited.append(seconds)
+        source = Source.objects.get()
+        assert not source.enabled
+        accept(source, "m1")
+
+    monkeypatch.setattr(local, "time", SimpleNamespace(sleep=request_under_way))
+    assert local.clean_leftovers() == [NAME]
+    assert waited == [IN_FORCE_SECONDS]
+    assert not Event.objects.exists()
+
+
+@pytest.mark.usefixtures("committed")
+def test_what_a_link_holds_of_a_run_goes_with_its_destination() -> None:
+    site = Local()
+    site.set_up(NAME, SINK)
+    claim = Claim.objects.create(
+        destination=Destination.objects.get(), slot=0, owner="x 1 y", expires_at=timezone.now()
+    )
+    Lane.objects.filter(number=7).update(claim_id=claim.pk)
+    Checkpoint.objects.create(claim_id=claim.pk, seq=1, lanes={})
+
+    site.clean_up()
+    assert (Claim.objects.count(), Checkpoint.objects.count()) == (0, 0)
 
 
 @pytest.mark.usefixtures("committed")
