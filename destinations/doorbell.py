@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
+import psycopg2
 import structlog
-from django.db import DatabaseError, connection
 from kombu.exceptions import OperationalError
+from psycopg2.extensions import connection as Connection  # noqa: N812
 from redis.exceptions import RedisError
 
-from destinations.models import Connection
-from rudderproj import metrics
+from rudderproj import db, metrics
 from rudderproj.celery import FORWARD_QUEUE, app
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,7 @@ SWEPT_MS = 1500
 QUEUED_MESSAGES = 5000  # beyond which nobody listens, and more rings would only fill the broker
 INTERVAL_SECONDS = 0.01  # events of this long share a ring
 CONNECTIONS_SECONDS = 1.0  # how old the cached connections may be
+STATEMENT_SECONDS = 2.0  # to read them
 
 
 def _key(destination_id: int) -> str:
@@ -177,6 +178,20 @@ def _quietly(use: Callable[[Any], object]) -> None:
         log.warning("bell.mark_failed", error=str(error))
 
 
+_database = db.Kept("doorbell", STATEMENT_SECONDS)
+
+
+def close() -> None:
+    """Let go of the connection that this process keeps for its bell."""
+    _database.close()
+
+
+def _connections(raw: Connection) -> list[tuple[int, int]]:
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT source_id, destination_id FROM destinations_connection")
+        return cursor.fetchall()
+
+
 class Bell:
     """A thread that rings for the sources that were stored to, many events a ring."""
 
@@ -199,7 +214,7 @@ class Bell:
             try:
                 connected = self._connected()
                 ring_quietly({d for source in lanes for d in connected.get(source, ())}, lanes)
-            except DatabaseError as error:
+            except psycopg2.Error as error:
                 log.warning("bell.connections_unread", error=str(error).strip())
             except Exception:  # without this thread all events of the process would wait for the sweep
                 log.exception("bell.failed")
@@ -213,11 +228,8 @@ class Bell:
     def _connected(self) -> dict[int, set[int]]:
         if time.monotonic() - self._read_at > CONNECTIONS_SECONDS:
             connected: dict[int, set[int]] = defaultdict(set)
-            try:
-                for source, destination in Connection.objects.values_list("source_id", "destination_id"):
-                    connected[source].add(destination)
-            finally:
-                connection.close()  # a thread's connection is nobody else's to close, and is needed once a second
+            for source, destination in _database.run(_connections):
+                connected[source].add(destination)
             self._destinations, self._read_at = connected, time.monotonic()
         return self._destinations
 

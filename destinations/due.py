@@ -4,6 +4,7 @@ What a look costs the database grows with the lanes that it is asked for. Must n
 from one look at all of them to the next.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from destinations.doorbell import Lanes
@@ -24,6 +25,7 @@ class Due:
         self._due: set[int] = set()
         self._until: dict[int, float] = {}  # when a lane may be left out that nothing is found in
         self._all_at = 0.0
+        self.has_more = False  # the last read left something; otherwise what comes in a moment is read together
 
     def look_at_all(self) -> None:
         """There may be events in any lane."""
@@ -51,11 +53,13 @@ class Due:
         most = min(LANE_SPAN, max(4, READ_EVENTS // max(1, len(chosen))))
         return [Ask.more(lane, most) for lane in chosen]
 
-    def note(self, asked: Iterable[Ask], events: Sequence[Owed], most_bytes: int, now: float) -> None:
+    def note(self, asked: Collection[Ask], events: Sequence[Owed], most_bytes: int, now: float) -> None:
         """What came of a read of `most_bytes`: one that was cut short says nothing of the lanes without events."""
         if sum(owed.size for owed in events) > most_bytes / BYTES_OF_A_CHARACTER:
+            self.has_more = True
             return
-        found = {owed.lane.id for owed in events}
+        found = Counter(owed.lane.id for owed in events)
+        self.has_more = any(found[ask.lane.id] >= ask.most for ask in asked)
         for lane_id in {ask.lane.id for ask in asked}:
             if lane_id in found:
                 self._until[lane_id] = now + FOUND_SECONDS

@@ -170,18 +170,18 @@ class Link:
         if clock() >= self._control_at:
             await self._look_around()
         live = await self._read()
-        found = await self._read_replays() or live
-        if not live and self._may_take(found):
-            found = await self._take_more() or found
+        more = await self._read_replays() or (live and self._due.has_more)
+        if not live and self._may_take(more):
+            more = await self._take_more() or more
         await self._checkpoint_if_due()
         sending = self._courier.busy_users
-        if found:
+        if live or more:
             self.outlook.note_found()
-            await asyncio.sleep(0)
+            await (asyncio.sleep(0) if more else self.outlook.gather())
         else:
             is_due = sending or self._has_unwritten() or self._replays.pace.waits
             await self.outlook.look_out(sending, CHECKPOINT_SECONDS * self.outlook.crowd if is_due else None)
-        return found or sending > 0 or self._replays.pace.waits
+        return live or more or sending > 0 or self._replays.pace.waits
 
     def _may_take(self, found: bool) -> bool:
         """Whether to look for lanes with work: always with nothing to do, now and then beside a replay or a hang."""

@@ -44,6 +44,7 @@ class Outlook:
         self._nobody_waits = nobody_waits
         self._stay_seconds = STAY_SECONDS * (1 - chance() / 2)
         self._wake = asyncio.Event()
+        self._gathers = False
         self._news_at = clock()
         self._is_owed = True  # news came, the ring that began it to start with, and nothing was found since
         self._idle_since: float | None = None
@@ -70,7 +71,8 @@ class Outlook:
     def wake(self) -> None:
         """There may be something: look now, and often until it is found."""
         self._news_at, self._is_owed = clock(), True
-        self.cut_short()
+        if not self._gathers:
+            self.cut_short()
 
     def cut_short(self) -> None:
         """End the pause that is made now, or else the next one."""
@@ -84,6 +86,12 @@ class Outlook:
         except TimeoutError:
             pass
         self._wake.clear()
+
+    async def gather(self) -> None:
+        """Wait a little where something was found just now: news end no such pause, or each of a flood costs a look."""
+        self._gathers = True
+        await self.pause(POLL_SECONDS)
+        self._gathers = False
 
     async def look_out(self, sending: int, within_seconds: float | None) -> None:
         """Wait until it is time to look again. `sending`: to how many users; something else is due `within_seconds`."""

@@ -13,7 +13,15 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations.lanes import ClaimedLane
 from destinations.progress import Place
-from destinations.servable import CONNECTED, DUE, OF_CONNECTED, REPLAY_HAS_NEXT, has_next_settled_unless, live_row
+from destinations.servable import (
+    CONNECTED,
+    DUE,
+    HORIZON,
+    OF_CONNECTED,
+    REPLAY_HAS_NEXT,
+    has_next_settled_unless,
+    live_row,
+)
 from destinations.skip import Skip
 from destinations.suspects.looking import IS_BARRED
 from rudderproj.prepared import Prepared, Rows
@@ -21,7 +29,8 @@ from rudderproj.prepared import Prepared, Rows
 DUE_USERS = 64  # held users whose rows are read at once
 READ_BYTES = 32 * 1024 * 1024  # of payloads in one read, and one event more; links of one process share it
 
-# The partition is pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date.
+# Partitions are pruned by the cursor's day, one day further back: a larger xid may carry yesterday's date. By the first
+# of these days before the statement begins, which costs less. The same goes for whether anybody is held.
 # Payloads too large for one read are cut off at the end of each lane: every lane's first event before any one's second.
 ASKED = Rows(
     id="bigint",
@@ -34,7 +43,8 @@ ASKED = Rows(
     most="int",
 )
 _NEXT = Prepared(f"""
-SELECT id, xid, position, day, message_id, user_key, payload, received_at, EXISTS (
+SELECT id, xid, position, day::text, message_id, user_key, payload, (SELECT EXISTS (
+    SELECT FROM destinations_delivery WHERE state IN ('failed', 'waiting'))) AND EXISTS (
     SELECT FROM destinations_delivery d
     WHERE d.connection_id = found.connection_id AND d.lane = found.lane AND d.user_key = found.user_key
       AND d.replay = 0 AND d.state IN ('failed', 'waiting')) AS held,
@@ -48,7 +58,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT e.*, row_number() OVER (ORDER BY e.xid, e.position) AS nth FROM ingest_event e
         WHERE e.source_id = l.source_id AND e.lane = l.number AND (e.xid, e.position) > (l.xid, l.position)
-          AND e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AND e.day >= l.day - 1
+          AND e.xid < {HORIZON} AND e.day >= l.day - 1 AND e.day >= %(first_day)s::date - 1
         ORDER BY e.xid, e.position LIMIT l.most
     ) e
 ) found
@@ -75,10 +85,10 @@ due AS (SELECT * FROM heads
                OR pg_visible_in_snapshot(xid::text::xid8, skipped))
           AND (replay = 0 OR NOT {live_row("heads")})
         ORDER BY next_attempt_at NULLS FIRST LIMIT %(most)s)
-SELECT id, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at, is_dead_letter
+SELECT id, xid, position, day::text, message_id, user_key, payload, attempts, first_failed_at, is_dead_letter
 FROM (
     SELECT h.id, d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload) AS payload,
-        e.received_at, d.attempts, d.first_failed_at,
+        d.attempts, d.first_failed_at,
         coalesce(letter.state = 'aborted', false) AS is_dead_letter,
         coalesce(sum(octet_length(coalesce(e.payload, letter.payload))) OVER (
             ORDER BY d.nth, h.next_attempt_at NULLS FIRST, d.id
@@ -99,7 +109,7 @@ ORDER BY id, user_key, xid, position
 """)
 
 _OPEN_ROW = """
-SELECT d.xid, d.position, d.day, d.message_id, d.user_key, coalesce(e.payload, letter.payload), e.received_at,
+SELECT d.xid, d.position, d.day::text, d.message_id, d.user_key, coalesce(e.payload, letter.payload),
     d.attempts, d.first_failed_at, false
 FROM destinations_delivery d
 LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = %s AND e.message_id = d.message_id
@@ -147,7 +157,6 @@ class Owed:
     message_id: str
     user_key: str
     payload: str | None  # None: the log no longer has it
-    received_at: datetime | None
     held: bool = False  # the user had rows when this was read
     is_row: bool = False
     event: dict[str, Any] | None = None  # the payload parsed, once somebody needed it
@@ -194,22 +203,13 @@ def next_events(raw: Connection, asked: Sequence[Ask], most_bytes: int = READ_BY
         return []
     lanes = {ask.lane.id: ask.lane for ask in asked}
     with raw.cursor() as cursor:
-        _NEXT.execute(cursor, {"most_bytes": most_bytes, **ASKED.parameters(ask.row for ask in asked)})
+        parameters = {"most_bytes": most_bytes, "first_day": min(ask.day for ask in asked)}
+        _NEXT.execute(cursor, parameters | ASKED.parameters(ask.row for ask in asked))
         rows = cursor.fetchall()
     rows.sort(key=lambda row: row[1:3])
     return [
-        Owed(
-            lanes[lane_id],
-            (xid, position),
-            day.isoformat(),
-            message_id,
-            user_key,
-            payload,
-            received_at,
-            held,
-            config_version=version,
-        )
-        for lane_id, xid, position, day, message_id, user_key, payload, received_at, held, version in rows
+        Owed(lanes[lane_id], (xid, position), day, message_id, user_key, payload, held, config_version=version)
+        for lane_id, xid, position, day, message_id, user_key, payload, held, version in rows
     ]
 
 
@@ -273,15 +273,14 @@ def unsettled(raw: Connection, lanes: Iterable[ClaimedLane]) -> bool:
 
 
 def _row_owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:
-    _, xid, position, day, message_id, user_key, payload, received_at, attempts, first_failed_at, is_dead_letter = row
+    _, xid, position, day, message_id, user_key, payload, attempts, first_failed_at, is_dead_letter = row
     return Owed(
         lane,
         (xid, position),
-        day.isoformat(),
+        day,
         message_id,
         user_key,
         payload,
-        received_at,
         True,
         True,
         None,

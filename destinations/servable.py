@@ -4,7 +4,8 @@ A connection that is switched off owes what was accepted before: it waits for th
 or links would spin on it. What was accepted since is work: it is filtered. Must never count more than that as work.
 """
 
-_HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+# As a subquery, so that it is asked once a statement, and not once for each lane in each partition.
+HORIZON = "(SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
 
 # The snapshot of the last resume that passed over what the destination of connection `c` was owed; NULL: there is none.
 SKIPPED = """(
@@ -63,7 +64,7 @@ def next_xid(order: str = "ORDER BY e.xid, e.position", settled: str = "true") -
     )
 
 
-def has_next(settled: str = f"e.xid < {_HORIZON}") -> str:
+def has_next(settled: str = f"e.xid < {HORIZON}") -> str:
     """Whether lane `l` of `connected c` has an event after its cursor to send or to filter."""
     # Any event will do where every one is work: the first in order costs a look into every partition.
     return (
@@ -74,7 +75,7 @@ def has_next(settled: str = f"e.xid < {_HORIZON}") -> str:
 
 def has_next_settled_unless(flag: str) -> str:
     """has_next, with events above the horizon too where the parameter `flag` is true."""
-    return has_next(f"(%({flag})s::bool OR e.xid < {_HORIZON})")
+    return has_next(f"(%({flag})s::bool OR e.xid < {HORIZON})")
 
 
 # Whether lane `l` of a replay has something left between its cursor and its end, or a due head.

@@ -68,7 +68,8 @@ app.conf.update(
         "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 10, "queue": FORWARD_QUEUE}},
         "upkeep": {"task": "ingest.upkeep", "schedule": 10.0, "options": {"expires": 20, "queue": ALERTS_QUEUE}},
         "sample": {"task": "destinations.sample", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},
-        "check": {"task": "alerts.check", "schedule": 10.0, "options": {"expires": 10, "queue": ALERTS_QUEUE}},
+        # The watch makes the same checks.
+        "check": {"task": "alerts.check", "schedule": 60.0, "options": {"expires": 30, "queue": ALERTS_QUEUE}},
     },
 )
 app.autodiscover_tasks(["ingest", "destinations", "alerts"])
@@ -77,7 +78,7 @@ forking.connect()
 metrics_worker.connect(FORWARD_QUEUE)
 sentry.connect_to_celery()
 # A ring is not worth two lines: what came of it is logged by whoever does the work.
-for _chatty in ("celery.app.trace", "celery.worker.strategy"):
+for _chatty in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from redis import Redis
 
-from destinations import sweep, tallies
+from destinations import doorbell, sweep, tallies
 from ingest import log
 from ingest.config import sources
 from rudderproj import db, upkeep
@@ -68,7 +68,7 @@ def committed(transactional_db: None) -> Iterator[None]:
     sources.clear()
     yield
     log.stop()
-    for keeping in (sweep, tallies, upkeep):
+    for keeping in (doorbell, sweep, tallies, upkeep):
         keeping.close()
     sources.clear()
 

@@ -39,6 +39,8 @@ WITH incident AS (
 SELECT is_new, (SELECT count(*) FROM owed) FROM incident
 """
 _TOUCH = "UPDATE alerts_incident SET updated_at = now() WHERE key = %s AND resolved_at IS NULL"
+# Most looks find nothing over: without a transaction.
+_IS_OVER = "SELECT FROM alerts_incident WHERE resolved_at IS NULL AND {which} LIMIT 1"
 _END = "UPDATE alerts_incident SET resolved_at = now() WHERE resolved_at IS NULL AND {which} RETURNING id, kind, key"
 # A statement of its own, after the lock: it sees triggers that a report wrote meanwhile.
 _OWE_RESOLVE = """
@@ -106,6 +108,10 @@ def sync(kind: str, found: Mapping[str, Finding | None], clear_seconds: float | 
 
 def _end(which: str, parameters: list[Any]) -> list[int]:
     """Resolve these; their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_OVER.format(which=which), parameters)
+        if not cursor.rowcount:
+            return []
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_END.format(which=which), parameters)
         ended = cursor.fetchall()

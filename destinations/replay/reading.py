@@ -36,7 +36,7 @@ AND (r.until IS NULL OR d.updated_at < r.until) AND (r.user_key = '' OR d.user_k
 AND (r.reason = '' OR d.reason = r.reason)
 """
 DEAD_LETTERS = f"""
-SELECT d.day, d.message_id, d.lane, d.user_key, d.xid, d.position, e.received_at,
+SELECT d.day, d.message_id, d.lane, d.user_key, d.xid, d.position,
     coalesce(d.payload, e.payload) AS payload, true AS selected
 FROM destinations_delivery d
 LEFT JOIN ingest_event e ON e.day = d.day AND e.source_id = l.source_id AND e.message_id = d.message_id
@@ -46,7 +46,7 @@ ORDER BY d.xid, d.position LIMIT l.most
 """
 
 _NEXT = f"""
-SELECT id, xid, position, day, message_id, user_key, CASE WHEN selected THEN payload END, received_at,
+SELECT id, xid, position, day::text, message_id, user_key, CASE WHEN selected THEN payload END,
     {live_row("found")} OR EXISTS (
         SELECT FROM destinations_delivery d
         WHERE d.connection_id = found.connection_id AND d.replay = found.replay AND d.lane = found.lane
@@ -102,7 +102,7 @@ def _values(asked: Sequence[Ask]) -> list[tuple[object, ...]]:
 
 
 def _owed(lane: ClaimedLane, row: tuple[Any, ...]) -> Owed:
-    _, xid, position, day, message_id, user_key, payload, received_at, held, is_dead_letter, selected = row
-    owed = Owed(lane, (xid, position), day.isoformat(), message_id, user_key, payload, received_at, held)
+    _, xid, position, day, message_id, user_key, payload, held, is_dead_letter, selected = row
+    owed = Owed(lane, (xid, position), day, message_id, user_key, payload, held)
     owed.is_dead_letter, owed.selected = is_dead_letter, selected
     return owed

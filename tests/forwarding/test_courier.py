@@ -14,7 +14,7 @@ LANE = ClaimedLane(1, 1, 1, 0, Progress((0, 0), "2026-11-24"))
 
 
 def owed(user: str, number: int) -> Owed:
-    return Owed(LANE, (1, number), "2026-11-24", f"{user}{number}", user, "{}", None)
+    return Owed(LANE, (1, number), "2026-11-24", f"{user}{number}", user, "{}")
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -1,7 +1,5 @@
 """Which lanes a link reads: those with a reason, and all of them now and then."""
 
-from datetime import UTC, datetime
-
 from destinations.due import FOUND_SECONDS, NAMED_SECONDS, READ_EVENTS, Due
 from destinations.lanes import ClaimedLane
 from destinations.progress import Progress
@@ -23,7 +21,7 @@ def read(due: Due, now: float, *with_events: int, size: int = 10) -> list[int]:
 
 
 def owed(lane: ClaimedLane, size: int) -> Owed:
-    return Owed(lane, (5, 0), "2026-01-01", "m", "u", "x" * size, datetime(2026, 1, 1, tzinfo=UTC))
+    return Owed(lane, (5, 0), "2026-01-01", "m", "u", "x" * size)
 
 
 ALL = list(range(64))
@@ -101,3 +99,16 @@ def test_few_lanes_are_read_further_than_many() -> None:
     due.note([Ask.more(lane, 1) for lane in LANES], [], 4000, 0.0)
     due.hear({7: [1]}, LANES, 1.0)
     assert [ask.most for ask in due.choose(LANES, lambda _: True, 1.0, EVERY)] == [500]
+
+
+def test_there_is_more_where_a_lane_gave_all_that_it_was_asked_for() -> None:
+    due = Due()
+    (most,) = {ask.most for ask in due.choose(LANES, lambda _: True, 0.0, EVERY)}
+    read(due, EVERY, *[1] * (most - 1), *[2] * (most - 1))
+    assert not due.has_more
+    read(due, 2 * EVERY, *[1] * most)
+    assert due.has_more
+    read(due, 3 * EVERY)
+    assert not due.has_more
+    read(due, 4 * EVERY, 1, size=1001)
+    assert due.has_more

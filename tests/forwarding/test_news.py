@@ -68,19 +68,22 @@ def test_a_link_looks_for_what_it_hears_of_in_the_lanes_that_are_named(
 ) -> None:
     monkeypatch.setattr(due, "FOUND_SECONDS", 0.0)
     looks: list[list[int]] = []
+    found: list[reader.Owed] = []
     read = reader.next_events
 
     def noted(raw: Connection, asked: list[reader.Ask], most_bytes: int) -> list[reader.Owed]:
+        found[:] = read(raw, asked, most_bytes)
         looks.append([ask.lane.number for ask in asked])
-        return read(raw, asked, most_bytes)
+        return list(found)
 
+    monkeypatch.setattr(reader, "next_events", noted)
     users = [f"u{number}" for number in range(40)]
     world.append("u", *(f"m{number}" for number in range(3)))
     for user in users:
         world.append(user, user)
     with listening(world, monkeypatch):
-        assert eventually(world.is_settled)
-        monkeypatch.setattr(reader, "next_events", noted)
+        assert eventually(lambda: world.is_settled() and looks and not found)
+        looks.clear()
         for user in users[:5]:
             mark = len(looks)
             world.append(user, f"then-{user}")

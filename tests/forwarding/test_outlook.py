@@ -1,6 +1,7 @@
 """How long a link waits for more: long, looking seldom, if the broker tells it of news; the other way round if not."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -123,6 +124,25 @@ def test_news_that_came_before_the_pause_end_it_at_once() -> None:
             await asyncio.wait_for(one.pause(600), 0.05)
 
     asyncio.run(scenario())
+
+
+def test_where_something_was_found_news_end_no_pause_and_a_checkpoint_that_is_due_does() -> None:
+    async def gathered() -> list[bool]:
+        one = an_outlook(is_told=True)
+        pause = asyncio.create_task(one.gather())
+        ended = []
+        steps: list[Callable[[], None]] = [lambda: None, one.wake, one.cut_short]
+        for tell in steps:
+            tell()
+            for _ in range(9):
+                await asyncio.sleep(0)
+            ended.append(pause.done())
+        pause.cancel()
+        return ended
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(outlook, "POLL_SECONDS", 60.0)
+        assert asyncio.run(gathered()) == [False, False, True]
 
 
 def test_a_link_that_was_rung_looks_often_until_it_finds_what_it_was_rung_for(

@@ -35,13 +35,13 @@ def settler() -> Settler:
 def fresh(lane: ClaimedLane, user: str = "u") -> Owed:
     place = (next(_PLACES), 0)
     lane.progress.read(place, DAY)
-    return Owed(lane, place, DAY, f"m{place[0]}", user, '{"a":1}', NOW)
+    return Owed(lane, place, DAY, f"m{place[0]}", user, '{"a":1}')
 
 
 def row(lane: ClaimedLane, attempts: int, failed_minutes_ago: int | None = None, user: str = "u") -> Owed:
     place = (next(_PLACES), 0)
     since = None if failed_minutes_ago is None else NOW - timedelta(minutes=failed_minutes_ago)
-    return Owed(lane, place, DAY, f"m{place[0]}", user, '{"a":1}', NOW, True, True, None, attempts, since)
+    return Owed(lane, place, DAY, f"m{place[0]}", user, '{"a":1}', True, True, None, attempts, since)
 
 
 def answer(status: int | None, body: str = "", error: str = "", retry_after: str | None = None) -> Answer:
@@ -160,7 +160,7 @@ def test_the_last_state_of_an_event_in_a_checkpoint_wins(lane: ClaimedLane, sett
     settler.answered(owed, REQUEST, answer(500))
     settler.keep_failures()
     settler.answered(
-        Owed(lane, owed.place, DAY, owed.message_id, "u", owed.payload, NOW, True, True, None, 1, NOW),
+        Owed(lane, owed.place, DAY, owed.message_id, "u", owed.payload, True, True, None, 1, NOW),
         REQUEST,
         answer(200),
     )

@@ -32,14 +32,9 @@ ACKNOWLEDGE_BEFORE_COMMIT = (
 )
 READ_PAST_UNCOMMITTED = (
     Edit(
-        "destinations/reader.py",
-        "AND e.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AND e.day >= l.day - 1",
-        "AND e.day >= l.day - 1",
-    ),
-    Edit(
         "destinations/servable.py",
-        '_HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"',
-        f'_HORIZON = "{2**62}"',
+        'HORIZON = "(SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"',
+        f'HORIZON = "{2**62}"',
     ),
 )
 # The deadline and the token each stop a holder that wakes up late, so both have to go.
@@ -72,9 +67,8 @@ ADVANCE_OVER_A_FAILURE = (
 FORGET_A_HELD_USER = (
     Edit(
         "destinations/reader.py",
-        "payload, received_at, EXISTS (\n    SELECT FROM destinations_delivery d\n"
-        "    WHERE d.connection_id = found.connection_id",
-        "payload, received_at, EXISTS (\n    SELECT FROM destinations_delivery d\n"
+        "AND EXISTS (\n    SELECT FROM destinations_delivery d\n    WHERE d.connection_id = found.connection_id",
+        "AND EXISTS (\n    SELECT FROM destinations_delivery d\n"
         "    WHERE false AND d.connection_id = found.connection_id",
     ),
 )

@@ -11,7 +11,7 @@
 {{- else if eq .part "beat" }}
 {{- concat $guard (list "beat" "--" "python" "-m" "celery" "-A" "rudderproj" "beat" "-s" "/data/run/beat-schedule") | toJson }}
 {{- else if eq .part "flower" }}
-{{- list "python" "-m" "celery" "-A" "rudderproj" "flower" "--max-tasks=1000" | toJson }}
+{{- list "python" "-m" "celery" "-A" "rudderproj" "flower" "--max-tasks=1000" "--enable_events=False" | toJson }}
 {{- else if eq .part "migrate" }}
 {{- list "python" "manage.py" "migrate" "--no-input" | toJson }}
 {{- end }}
