@@ -1,6 +1,7 @@
 """What the watch remembers beside the database: encrypted files in the data folder, for a restart while it is away.
 
-Must never fail for a disk that is full or a file that cannot be read.
+They are in `run`, which a pod has for all its life and may write; the data folder itself is read-only there. Must never
+fail for a disk that is full or a file that cannot be read.
 """
 
 import json
@@ -19,10 +20,12 @@ log = structlog.get_logger(__name__)
 def keep(name: str, value: Any) -> None:
     """Keep this JSON under a name."""
     try:
-        if _path(name).parent.is_dir():
-            write_private(_path(name), secrets.ring().encrypt(json.dumps(value)))
+        path = _path(name)
+        if path.parents[1].is_dir():
+            path.parent.mkdir(mode=0o700, exist_ok=True)  # `make run` has it, a worker started by hand may not
+            write_private(path, secrets.ring().encrypt(json.dumps(value)))
     except (OSError, secrets.SecretUnreadable) as error:
-        log.info("watch.not_kept", name=name, error=str(error))
+        log.warning("watch.not_kept", name=name, error=str(error))
 
 
 def read(name: str) -> Any:
@@ -42,4 +45,4 @@ def forget(name: str) -> None:
 
 
 def _path(name: str) -> Path:
-    return Path(settings.ENV["DATA_DIR"]) / name
+    return Path(settings.ENV["DATA_DIR"]) / "run" / name

@@ -61,7 +61,7 @@ class DataDir:
 
     @property
     def run(self) -> Path:
-        """Records of live processes and generated configuration; worthless after a stop."""
+        """Records of live processes and generated configuration, worthless after a stop; and alerts.watch's memory."""
         return self.root / "run"
 
     def log(self, name: str) -> Path:

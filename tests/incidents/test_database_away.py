@@ -99,7 +99,7 @@ def test_it_is_told_from_memory_and_from_disk_and_written_when_it_is_back(
         manage(env, "shell", "-v0", "-c", CHANNEL)
         with alerts_worker(env, tmp_path):
             eventually(lambda: query(database.url, "SELECT count(*) FROM alerts_channel") == [(2,)])
-            kept = tmp_path / "alerts-channels"
+            kept = tmp_path / "run/alerts-channels"
             eventually(kept.exists)
             pagerduty.fail(503, times=2)
             victorops.fail(503)

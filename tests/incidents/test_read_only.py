@@ -43,7 +43,7 @@ def test_who_is_started_during_an_outage_tells_nobody_twice_and_its_end(
     set_read_only(True)
     former.look(1003.0)
     former.look(1033.0)
-    assert "pager" not in (tmp_path / "alerts-outage").read_text()
+    assert "pager" not in (tmp_path / "run/alerts-outage").read_text()
     if not is_back_first:
         next_one.look(53.0)  # its machine's clock may have begun anew
     set_read_only(False)
@@ -57,7 +57,7 @@ def test_who_is_started_during_an_outage_tells_nobody_twice_and_its_end(
     assert [body["event_action"] for body in pagerduty.accepted] == ["trigger", "resolve"]
     Minder().look(70.0)
     assert Incident.objects.count() == 1
-    assert list(tmp_path.glob("alerts-outage*")) == []
+    assert list(tmp_path.glob("run/alerts-outage*")) == []
 
 
 def test_a_database_that_cannot_be_written_is_told_and_its_return_too(
