@@ -68,6 +68,24 @@ def test_a_long_reader_is_not_waited_for_and_named(
     assert retention.drop_old(raw) == 1
 
 
+def test_a_reader_of_another_role_is_not_waited_for_although_its_age_is_hidden(
+    raw: Connection, source: Source, write_ago: WriteAgo
+) -> None:
+    write_ago(source, 9, "u")
+    tally.roll_up_all(raw)
+    with raw.cursor() as cursor, long_reader() as reader:
+        cursor.execute("CREATE ROLE guest; GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest; SET ROLE guest")
+        try:
+            with capture_logs() as logs:
+                assert retention.drop_old(raw) == 0
+        finally:
+            cursor.execute("RESET ROLE; DROP OWNED BY guest; DROP ROLE guest")
+        who = f"rudderproj reader (pid {reader.info.backend_pid}), reading, for how long is hidden"
+        assert [(line["event"], line["because"]) for line in logs] == [("partition.drop_waited", who)]
+        assert days(raw) == [9, 1], "it is not even begun"
+    assert retention.drop_old(raw) == 1
+
+
 def test_a_reader_that_came_a_moment_before_is_waited_for_another_time(
     raw: Connection, link: Link, write_ago: WriteAgo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
