@@ -37,4 +37,5 @@ def unpacked(folder: Path) -> Path:
 
 def migrations(folder: Path) -> set[str]:
     """The names of all migrations below, as `app/number_name`."""
-    return {f"{path.parents[1].name}/{path.stem}" for path in folder.glob("*/migrations/0*.py")}
+    found = (*folder.glob("*/migrations/0*.py"), *folder.glob("*/*/migrations/0*.py"))
+    return {f"{path.parents[1].name}/{path.stem}" for path in found}
