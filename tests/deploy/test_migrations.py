@@ -217,7 +217,7 @@ def test_what_only_expands_is_let_through(operation: Any, before: ProjectState) 
 def test_the_previous_release_accepts_and_forwards_with_the_present_schema(
     process_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """As during a rollout: its web and its worker, and ours beside them, on one database."""
+    """As during a rollout, and the rollback: its web and its worker, and ours beside them, on one database."""
     code = former.unpacked(tmp_path / "former")
     assert former.migrations(code) < former.migrations(ROOT)
     (tmp_path / "a").mkdir()
@@ -235,6 +235,10 @@ def test_the_previous_release_accepts_and_forwards_with_the_present_schema(
             assert old.stop("forward") == 0
             sent += post(old, range(20, 25))
             assert arrived(sink, 25) == sent  # what the old web took, by the new worker
+            assert new.stop("forward") == 0
+            old.start("forward", code=code)
+            sent += post(old, range(25, 30)) + post(new, range(30, 35)) + post(old, range(35, 40))
+            assert arrived(sink, 40) == sent  # the way back: what either web took, by the old worker again
         finally:
             old.close()
             new.close()
