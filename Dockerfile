@@ -8,9 +8,11 @@ RUN sed '/^# the embedded/,/^$/d' requirements.txt > product.txt \
     && python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r product.txt \
     && find /venv -name __pycache__ -prune -exec rm -rf {} +
+# Modes come along, and a checkout may be its owner's alone: the image's user is another.
 COPY . .
 RUN /venv/bin/python manage.py collectstatic --no-input \
-    && /venv/bin/python -m compileall -q /venv/lib rudderproj ingest destinations alerts
+    && /venv/bin/python -m compileall -q /venv/lib rudderproj ingest destinations alerts \
+    && chmod -R a+rX .
 
 FROM python:3.13.11-slim-bookworm
 ENV PATH=/venv/bin:$PATH \

@@ -44,8 +44,12 @@ class Stack:
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *roles: str, code: Path = ROOT, **extra: str) -> None:
-        """Start processes; for web, wait until it accepts events. `code`: a copy of the product to run instead."""
+    def start(self, *roles: str, code: Path = ROOT, user: int | None = None, **extra: str) -> None:
+        """Start processes; for web, wait until it accepts events.
+
+        `code`: a copy of the product to run instead. `user`: who runs it, where that is not oneself.
+        """
+        no_groups: list[int] | None = None if user is None else []
         for role in roles:
             log = (self._folder / f"{role}.log").open("ab")
             self._processes[role] = subprocess.Popen(
@@ -55,6 +59,9 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                user=user,
+                group=user,
+                extra_groups=no_groups,
             )
             log.close()
         if "web" in roles:
