@@ -169,6 +169,7 @@ def test_compose_and_make_run_wait_for_a_link_too() -> None:
         (r"forward.autoscale=1\,8", "forward.autoscale: the most processes come first"),
         (r"forward.autoscale=0\,0", "forward.autoscale: the most processes come first"),
         ("web.preStopSeconds=60", "web.graceSeconds: not longer than preStopSeconds"),
+        ("web.preStopSeconds=39", "web.graceSeconds: an orderly end may take 21 s"),
         ("beat.preStopSeconds=30", "beat.graceSeconds: not longer than preStopSeconds"),
     ],
 )
@@ -180,7 +181,7 @@ def test_values_that_contradict_each_other_are_refused(option: str, said: str) -
 
 
 def test_values_at_their_limits_are_not() -> None:
-    options = ("--set", "web.replicas=12,forward.replicas=12,web.preStopSeconds=59", "--set-string")
+    options = ("--set", "web.replicas=12,forward.replicas=12,web.preStopSeconds=38", "--set-string")
     assert template("multi", *options, r"forward.autoscale=8\,8").returncode == 0
     fixed = ("--set", "forward.autoscaling.kind=,forward.replicas=20,web.autoscaling.enabled=false,web.replicas=20")
     assert template("multi", *fixed).returncode == 0

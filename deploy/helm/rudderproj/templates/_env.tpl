@@ -4,8 +4,8 @@
 # A container that comes back keeps both; a pod that is scheduled anew has others, and counts as no restart.
 - {name: NODE_ID, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 - {name: RUN_ID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
-- {name: WEB_HOST, value: 0.0.0.0}
-- {name: METRICS_HOST, value: 0.0.0.0}
+- {name: WEB_HOST, value: {{ .root.Values.listen | quote }}}
+- {name: METRICS_HOST, value: {{ .root.Values.listen | quote }}}
 - {name: METRICS_PORT, value: "9100"}
 {{- if eq .part "web" }}
 - {name: PUBLIC_ONLY, value: "1"}
@@ -14,7 +14,7 @@
 # An index on a large log takes longer than a request may: the Job's deadline is the only end.
 - {name: DATABASE_STATEMENT_SECONDS, value: "0"}
 {{- else if eq .part "flower" }}
-- {name: FLOWER_ADDRESS, value: 0.0.0.0}
+- {name: FLOWER_ADDRESS, value: {{ .root.Values.listen | quote }}}
 - {name: FLOWER_PORT, value: "5555"}
 - {name: FLOWER_BASIC_AUTH, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: FLOWER_BASIC_AUTH}}}
 {{- end }}

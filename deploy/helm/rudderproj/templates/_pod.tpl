@@ -14,6 +14,9 @@ nodeSelector: {{ toJson . }}
 tolerations:
   - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: {{ .root.Values.evictAfterSeconds }}}
   - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: {{ .root.Values.evictAfterSeconds }}}
+  {{- with .root.Values.tolerations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- if ne .part "migrate" }}
 topologySpreadConstraints:
   {{- range $key, $when := dict "topology.kubernetes.io/zone" .root.Values.spread.zone "kubernetes.io/hostname" .root.Values.spread.host }}
@@ -51,6 +54,9 @@ volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: lives, mountPath: /data/lives}
   - {name: run, mountPath: /data/run}
+  {{- if .root.Values.caSecret }}
+  - {name: ca, mountPath: /etc/rudderproj/ca, readOnly: true}
+  {{- end }}
 {{- end }}
 
 {{/* They live as long as the pod: a guard finds there what its container was before. */}}
@@ -58,4 +64,7 @@ volumeMounts:
 - {name: tmp, emptyDir: {sizeLimit: 256Mi}}
 - {name: lives, emptyDir: {sizeLimit: 256Mi}}
 - {name: run, emptyDir: {sizeLimit: 16Mi}}
+{{- with .root.Values.caSecret }}
+- {name: ca, secret: {secretName: {{ . }}}}
+{{- end }}
 {{- end }}
