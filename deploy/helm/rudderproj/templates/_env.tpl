@@ -18,6 +18,10 @@
 - {name: FLOWER_PORT, value: "5555"}
 - {name: FLOWER_BASIC_AUTH, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: FLOWER_BASIC_AUTH}}}
 {{- end }}
+{{- if not (hasKey .root.Values.settings "INSTANCE_ID") }}
+# Incidents of two releases must not be taken for one another's.
+- {name: INSTANCE_ID, value: {{ printf "%s-%s" .root.Release.Namespace .root.Release.Name | quote }}}
+{{- end }}
 {{- range $name, $value := .root.Values.settings }}
 {{- /* toString would make 4.194304e+06 of 4194304 */}}
 - {name: {{ $name }}, value: {{ kindIs "string" $value | ternary $value (toJson $value) | quote }}}
