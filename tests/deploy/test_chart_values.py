@@ -202,3 +202,21 @@ def test_processes_listen_where_there_is_ipv6_alone() -> None:
         }
     (config,) = (one for one in of_kind("multi", "ConfigMap", *IPV6) if part(one) == "away")
     assert "listen [::]:8080 ipv6only=off;" in config["data"]["default.conf"]
+
+
+def test_each_release_has_a_name_of_its_own_in_alerts_unless_a_setting_says_another() -> None:
+    for options, wanted in (((), "default-rudderproj"), (("--set", "settings.INSTANCE_ID=shop"), "shop")):
+        for name, container in containers("multi", *FLOWER, *options):
+            told = [one["value"] for one in container.get("env", ()) if one["name"] == "INSTANCE_ID"]
+            assert told == ([] if name in FOREIGN else [wanted]), name
+    page = (ROOT / "docs/howto/alerting.md").read_text()
+    assert "`events-rudderproj`" in page  # the namespace and the release that all pages take
+
+
+def test_it_is_said_that_policies_alone_keep_others_from_the_broker() -> None:
+    """As long as that is so."""
+    assert "requirepass" not in str(dict(containers("multi"))["valkey"])
+    needed = (ROOT / "docs/howto/deploy.md").read_text().partition("What must be there:")[2].partition("\n\n")[0]
+    assert "plugin that enforces NetworkPolicies" in needed
+    line = next(one for one in (CHART / "values.yaml").read_text().splitlines() if "enforce" in one)
+    assert line.startswith("  enabled: true  #")

@@ -1,0 +1,38 @@
+"""Commands of the runbooks can be typed as they stand: each says where it runs."""
+
+import re
+
+from tests.docs.pages import ROOT
+
+BOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
+
+
+def commands(text: str) -> list[str]:
+    """What stands as code, of a line or of a block."""
+    return [*re.findall(r"`([^`]+)`", text), *(line.strip() for line in re.findall(r"^ {4,}\S.*$", text, re.MULTILINE))]
+
+
+def test_sql_is_given_to_the_primary() -> None:
+    index = (ROOT / "docs/runbooks/README.md").read_text()
+    shell = dict(re.findall(r"^    (\w+)\(\) \{ (.+); \}$", index, re.MULTILINE))
+    assert set(shell) == {"manage", "primary", "sql"}
+    assert shell["sql"] == 'kubectl -n events exec "$(primary)" -c postgres -- psql -d rudderproj -c "$1"'
+    assert "cnpg.io/instanceRole=primary" in shell["primary"]
+    found = [one for book in BOOKS if book.stem != "README" for one in commands(book.read_text()) if "SELECT" in one]
+    assert len(found) == 4
+    for one in found:
+        assert re.fullmatch(r'sql "SELECT [^"\n]+"', one), one
+
+
+def test_programs_of_a_pod_are_run_in_one() -> None:
+    """Nobody has them where kubectl is."""
+    for book in BOOKS:
+        for one in commands(book.read_text()):
+            if re.search(r"\b(valkey-cli|psql|pg_dump|pg_restore) ", one):
+                assert re.match(r"(sql\(\) \{ )?kubectl -n events exec .* -- ", one), (book.name, one)
+
+
+def test_an_upgrade_that_helm_cannot_do_alone_is_told_of() -> None:
+    upgrade = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Upgrade\n")[2].partition("\n## ")[0]
+    for word in ("`web.autoscaling.enabled`", "`forward.autoscaling.kind`", "one pod serves", "`--no-hooks`"):
+        assert word in upgrade, word
