@@ -130,6 +130,52 @@ def test_another_releases_processes_do_not_hide_that_ours_are_gone(tmp_path: Pat
     prometheus_says(tmp_path, {"input_series": series(given), "alert_rule_test": asked})
 
 
+# What is otherwise when workers stand still for no reason that has an alert of its own.
+STILL = {
+    'rudderproj_oldest_event_age_seconds{@, destination="a"}': "301x30",
+    'rudderproj_pending_events{@, destination="a", source="s"}': "9x30",
+    'rudderproj_breaker_state{@, destination="a"}': "0x30",
+    'rudderproj_destination_held{@, destination="a"}': "0x30",
+    'rudderproj_destination_paused{@, destination="a"}': "0x30",
+    'rudderproj_link_seconds_count{@, end="idle"}': "7x30",
+    'rudderproj_processes{@, role="forward"}': "2x30",
+    "rudderproj_degraded{@}": "0x30",
+    "rudderproj_horizon_age_seconds{@}": "0x30",
+}
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "fires"),
+    [
+        ("rudderproj_link_seconds_count", "7x30", True),
+        ("rudderproj_link_seconds_count", None, True),  # a worker that came and has not ended one
+        ("rudderproj_link_seconds_count", "0+1x30", False),
+        ("rudderproj_oldest_event_age_seconds", "300x30", False),
+        ("rudderproj_pending_events", "0x30", False),  # what is owed has failed, and waits for its time
+        ("rudderproj_breaker_state", "2x30", False),
+        ("rudderproj_destination_held", "1x30", False),
+        ("rudderproj_destination_paused", "1x30", False),
+        ("rudderproj_processes", "0x30", False),  # RudderprojNoForwardWorker
+        ("rudderproj_degraded", "1x30", False),  # RudderprojDegraded
+        ("rudderproj_horizon_age_seconds", "121x30", False),  # RudderprojHorizonHeld
+    ],
+)
+def test_workers_that_live_and_do_nothing_are_an_alert(
+    metric: str, values: str | None, fires: bool, tmp_path: Path
+) -> None:
+    """Unless it is for a reason; what another release's workers do is none."""
+    told = {name: (values if name.startswith(f"{metric}{{") else listed) for name, listed in STILL.items()}
+    given = {name.replace("@", HERE): listed for name, listed in told.items() if listed is not None}
+    given[f'rudderproj_link_seconds_count{{{THERE}, end="idle"}}'] = "0+1x30"
+    name = "RudderprojNothingForwarded"
+    expected = raised(name)
+    expected["exp_annotations"] = expected["exp_annotations"] | {
+        "summary": "Forwarding workers live and do nothing; 1 destinations are owed events"
+    }
+    asked = [{"eval_time": "20m", "alertname": name, "exp_alerts": [expected] if fires else []}]
+    prometheus_says(tmp_path, {"input_series": series(given), "alert_rule_test": asked})
+
+
 @pytest.mark.parametrize(("degraded", "age", "work"), [("0", 600, 1), ("1", 0, 0)])
 def test_workers_are_scaled_by_our_own_work_and_not_while_nothing_may_be_forwarded(
     degraded: str, age: int, work: int, tmp_path: Path
