@@ -93,6 +93,14 @@ def test_who_answers_in_front_is_there_for_a_gateway_without_an_ingress_too(ingr
         found = {part(one) for one in of_kind("multi", kind, *options)}
         assert ("away" in found) == ("true" in (ingress, in_front)), kind
     assert bool(of_kind("multi", "Ingress", *options)) == (ingress == "true")
+    page = (
+        (ROOT / "docs/howto/deploy.md").read_text().partition("\n## The Ingress controller\n")[2].partition("\n## ")[0]
+    )
+    assert "`ingress.enabled: false`, `away.inFront: true`" in page
+    services = {
+        one["metadata"]["name"]: one["spec"]["ports"][0]["port"] for one in of_kind("multi", "Service", *options)
+    }
+    assert services.get("rudderproj-away", 80) == 80
 
 
 def test_the_database_is_pulled_and_goes_where_all_pods_are_and_do() -> None:
@@ -220,3 +228,10 @@ def test_it_is_said_that_policies_alone_keep_others_from_the_broker() -> None:
     assert "plugin that enforces NetworkPolicies" in needed
     line = next(one for one in (CHART / "values.yaml").read_text().splitlines() if "enforce" in one)
     assert line.startswith("  enabled: true  #")
+
+
+def test_what_a_cluster_may_want_is_explained() -> None:
+    page = (ROOT / "docs/howto/deploy.md").read_text().partition("What your cluster may want besides:")[2]
+    for name in ("imagePullSecrets", "nodeSelector", "tolerations", "caSecret", "listen"):
+        assert f"`{name}" in page.partition("\n## ")[0], name
+        assert f"\n{name}: " in (CHART / "values.yaml").read_text()
