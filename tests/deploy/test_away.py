@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ import pytest
 
 from tests.deploy.chart import of_kind, part
 from tests.deploy.product import VARIABLES
+from tests.deploy.test_alive import has_ipv6
 from tests.stack.harness import eventually, free_port
 
 TAKEN = Path(__file__).parent / "tools/nginx"
@@ -69,7 +71,8 @@ def nginx(folder: Path, configuration: str) -> Iterator[int]:
     if program is None:
         pytest.skip("no nginx, and no Debian of which tests/deploy/install.sh (`make test`) could take it")
     number = free_port()
-    (folder / "default.conf").write_text(configuration.replace("listen 8080;", f"listen 127.0.0.1:{number};"))
+    here = configuration.replace("listen 8080;", f"listen 127.0.0.1:{number};").replace("[::]:8080", f"[::]:{number}")
+    (folder / "default.conf").write_text(here)
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
     process = subprocess.Popen([program, "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
@@ -156,6 +159,13 @@ def test_in_front_it_changes_nothing_of_what_a_web_pod_is_asked_and_answers(tmp_
         assert (headers["x-from"], headers["x-host"]) == ("203.0.113.9, 127.0.0.1", "events.example.com")
         status, headers = ask(number, "POST", "/full", b"{}")
         assert (status, headers["x-path"]) == (503, "/full")
+
+
+def test_with_ipv6_it_is_asked_by_either_address(tmp_path: Path) -> None:
+    if not has_ipv6():
+        pytest.skip("no IPv6 on this machine: ::1 cannot be had")
+    with nginx(tmp_path, config("--set", "listen=::")) as number:  # once 127.0.0.1 answers
+        socket.create_connection(("::1", number), 5).close()
 
 
 @pytest.mark.parametrize(("options", "backend"), [((), "rudderproj-web"), (IN_FRONT, "rudderproj-away")])
