@@ -133,7 +133,7 @@ def test_what_never_comes_ends_the_run_and_says_what_was_lacking() -> None:
 
 
 def test_the_scenario_knows_every_budget_and_every_kind_of_an_operator() -> None:
-    assert {part(one) for one in of_kind("multi", "PodDisruptionBudget")} == scenario.BUDGETED | {"valkey"}
+    assert {part(one) for one in of_kind("multi", "PodDisruptionBudget")} == scenario.BUDGETED
     foreign = {one["kind"] for one in objects("multi") if release._is_foreign(one)}
     assert foreign == {"Cluster", "PodMonitor", "PrometheusRule", "ScaledObject"}
     (scaled,) = of_kind("multi", "ScaledObject")
