@@ -1,7 +1,8 @@
 """History: where every event was, sampled once each interval in the whole deployment, and read back over time.
 
 Owns the table of samples. Whoever needs fresh numbers reads the last sample instead of counting: many readers cost no
-more than one. Must never take more of the database than a twentieth of the time, however long counting takes.
+more than one. Must never take more of the database than a twentieth of the time, however long counting takes. What was
+counted while the clock was ahead is of no time that was: once it is put back, that holds nobody up, and is removed.
 """
 
 import time
@@ -30,7 +31,7 @@ _CLAIM = """
 INSERT INTO destinations_sample (slot, taken_at)
 SELECT current.slot, now() FROM (SELECT floor(extract(epoch FROM now()) / %(interval)s)::bigint AS slot) current
 WHERE NOT EXISTS (
-    SELECT FROM destinations_sample s WHERE s.slot >= current.slot - %(slots)s
+    SELECT FROM destinations_sample s WHERE s.slot BETWEEN current.slot - %(slots)s AND current.slot + 1
     AND s.taken_at + make_interval(secs => coalesce(%(rest)s * s.took_seconds, %(abandoned)s)) > now())
 ON CONFLICT DO NOTHING RETURNING slot
 """
@@ -38,6 +39,7 @@ ON CONFLICT DO NOTHING RETURNING slot
 _PRUNE = """
 DELETE FROM destinations_sample s
 WHERE s.taken_at < now() - make_interval(hours => %(hours)s)
+   OR s.slot > floor(extract(epoch FROM now()) / %(interval)s) + 1
    OR s.taken_at < now() - make_interval(hours => %(fine_hours)s) AND EXISTS (
     SELECT FROM destinations_sample earlier
     WHERE earlier.slot >= s.slot / %(fine)s * %(fine)s AND earlier.slot < s.slot AND earlier.counts IS NOT NULL)
@@ -184,7 +186,8 @@ def _figures(counts: tallies.Counts, now: datetime) -> Figures:
 
 
 def _prune() -> None:
-    parameters = {"hours": settings.ENV["SAMPLE_HOURS"], "fine_hours": FINE_HOURS, "fine": FINE_SLOTS}
+    fine = {"fine_hours": FINE_HOURS, "fine": FINE_SLOTS}
+    parameters = {"hours": settings.ENV["SAMPLE_HOURS"], "interval": INTERVAL_SECONDS, **fine}
     with connection.cursor() as cursor:
         cursor.execute(_PRUNE, parameters)
 

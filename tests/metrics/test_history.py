@@ -89,6 +89,20 @@ def test_who_died_while_counting_holds_nobody_up_for_long(committed: None) -> No
     assert history.latest() is not None
 
 
+def test_what_was_counted_while_the_clock_was_ahead_holds_nobody_up_once_it_is_put_back(committed: None) -> None:
+    before, ahead = timezone.now() - timedelta(seconds=30), timezone.now() + timedelta(hours=1)
+    put(before)
+    put(ahead)
+    put(ahead + timedelta(seconds=10), took_seconds=None)  # whoever counted had not finished
+
+    assert history.sample()
+
+    slots = Sample.objects.order_by("slot").values_list("slot", flat=True)
+    assert len(slots) == 2
+    assert slots[0] == int(before.timestamp()) // history.INTERVAL_SECONDS
+    assert slots[1] < int(ahead.timestamp()) // history.INTERVAL_SECONDS
+
+
 def test_old_samples_are_thinned_out_to_one_a_minute_and_then_removed(committed: None) -> None:
     kept = [minutes_ago(1), minutes_ago(1) + timedelta(seconds=20), minutes_ago(130), minutes_ago(47 * 60)]
     gone = [minutes_ago(130) + timedelta(seconds=10), minutes_ago(130) + timedelta(seconds=50), minutes_ago(49 * 60)]
