@@ -124,6 +124,17 @@ class Server:
         self.ask(f"ALTER SYSTEM SET primary_conninfo = '{primary.url('postgres')}'")
         self.ask("SELECT pg_reload_conf()")
 
+    def follow_nobody(self) -> None:
+        """From now on nothing reaches this standby; returns when it has stopped to receive."""
+        self.ask("ALTER SYSTEM SET primary_conninfo = ''")
+        self.ask("SELECT pg_reload_conf()")
+        eventually(lambda: not self.ask("SELECT 1 FROM pg_stat_wal_receiver"), f"the end of what {self.name} receives")
+
+    def wal(self, function: str) -> int:
+        """What a function of PostgreSQL says of its WAL: bytes from the beginning of all."""
+        ((at,),) = self.ask(f"SELECT {function}() - '0/0'::pg_lsn")
+        return int(at)
+
     def _run(self, name: str, *program: str) -> subprocess.Popen[bytes]:
         with self.data.log(name).open("ab") as log:
             return subprocess.Popen(
