@@ -11,6 +11,8 @@ from drills.scene import Scene
 from drills.stack import Stack, running
 
 WORKER_KILLED = Target(first_delivery_seconds=5.0, is_of_all=True)
+# Each 1.5 seconds it kills whoever chance names, ready or not: what is judged is the end of a row of kills, not of one.
+KILLED_AGAIN_AND_AGAIN = Target(first_delivery_seconds=20.0, is_of_all=True)
 FAILED_OVER = Target(first_delivery_seconds=15.0)
 
 

@@ -1,8 +1,8 @@
 """What a drill came to, and whether that is good enough. Pure.
 
 What verify finds wrong, repeats that the fault does not explain, and what is not delivered any more afterwards are
-judged. What misses its target is late, which is not passed, and failed only if asked: times depend on the machine.
-Nothing that was left for a person to do is forgiven.
+judged. What misses its target is late, which is not passed, and failed only if asked: times depend on the machine, but
+no machine explains four times the target. Nothing that was left for a person to do is forgiven.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,8 @@ from typing import Any
 
 from drills.blows import Blow, Repeat, unexplained
 from drills.ledger import Ledger
+
+FAR = 4.0  # times its target: that is no busy machine any more
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,23 @@ class Target:
 ANY_TIME = Target()
 
 
+@dataclass(frozen=True)
+class Miss:
+    """Something took longer than promised. `took` is None where it never came: that others judge."""
+
+    what: str
+    took: float | None
+    limit: float
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it took so much longer that it fails whatever the machine."""
+        return self.took is not None and self.took > FAR * self.limit
+
+    def __str__(self) -> str:
+        return f"{self.what}, {FAR:.0f} times over" if self.is_far else self.what
+
+
 @dataclass
 class Marks:
     """What a fault notes while it works."""
@@ -34,7 +53,7 @@ class Marks:
     recoveries: list[float] = field(default_factory=list)  # moments from which on things should go well again
     blows: list[Blow] = field(default_factory=list)  # what made links forget
     complaints: list[str] = field(default_factory=list)  # what is wrong and no figure says
-    slow: list[str] = field(default_factory=list)  # what took longer than promised
+    slow: list[Miss] = field(default_factory=list)  # what took longer than promised
     notes: list[str] = field(default_factory=list)  # what else was measured
 
     def last(self) -> "Marks":
@@ -59,7 +78,7 @@ class Outcome:
     target: Target = ANY_TIME
     judges_times: bool = False
     complaints: Sequence[str] = ()
-    slow: Sequence[str] = ()
+    slow: Sequence[Miss] = ()
     notes: Sequence[str] = ()
     skipped: str = ""
     no_time: bool = False
@@ -70,7 +89,7 @@ class Outcome:
         if self.skipped:
             return []
         silent = ["nothing arrived that was accepted afterwards"] if self.is_silent else []
-        return [*self.complaints, *silent, *(self.late if self.judges_times else [])]
+        return [*self.complaints, *silent, *(str(miss) for miss in self._missed if miss.is_far or self.judges_times)]
 
     @property
     def is_passed(self) -> bool:
@@ -79,18 +98,24 @@ class Outcome:
 
     @property
     def is_late(self) -> bool:
-        """Whether all that is wrong is that something took longer than promised, and times are not judged."""
+        """Whether all that is wrong is that something took longer than promised, not far, and times are not judged."""
         return not self.skipped and not self.problems and bool(self.late)
 
     @property
     def late(self) -> list[str]:
-        """What took longer than promised: problems only where times are judged."""
+        """What took longer than promised: problems only where times are judged, or it is far."""
+        return [str(miss) for miss in self._missed]
+
+    @property
+    def _missed(self) -> list[Miss]:
         limit = self.target.first_delivery_seconds
+        if limit is None:
+            return list(self.slow)
         judged = {"first delivery": self.first_delivery_seconds}
         if self.target.is_of_all:
             judged["slowest user"] = self.slowest_user_seconds
-        missed = [what for what, took in judged.items() if limit is not None and (took is None or took > limit)]
-        return [*(f"{what} slower than {limit:.0f} s" for what in missed), *self.slow]
+        missed = {what: took for what, took in judged.items() if took is None or took > limit}
+        return [*(Miss(f"{what} slower than {limit:.0f} s", took, limit) for what, took in missed.items()), *self.slow]
 
 
 def outcome(name: str, target: Target, marks: Marks, report: Mapping[str, Any], ledger: Ledger) -> Outcome:

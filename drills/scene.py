@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from drills.blows import NOTICE_SECONDS, ON_ITS_WAY, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, Blow
-from drills.judging import Marks
+from drills.judging import Marks, Miss
 from drills.load import Load
 from drills.stack import Stack
 
@@ -73,9 +73,9 @@ class Scene:
         """Something is wrong that no figure says."""
         self.marks.complaints.append(of)
 
-    def took_too_long(self, what: str) -> None:
-        """It works, but not in the time that is promised: late, and failed only if asked."""
-        self.marks.slow.append(what)
+    def took_too_long(self, what: str, took: float, limit: float) -> None:
+        """It works, but not in the time that is promised: late, and failed only if asked, or if it is far."""
+        self.marks.slow.append(Miss(what, took, limit))
 
     def note(self, line: str) -> None:
         """Something else that was measured, for the table."""

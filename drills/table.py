@@ -67,6 +67,6 @@ def _seconds(value: float | None) -> str:
 
 def _word(found: Outcome) -> str:
     if found.problems:
-        late = [] if found.judges_times else found.late
+        late = [line for line in found.late if line not in found.problems]
         return ", ".join(["FAILED: " + "; ".join(found.problems), *late, *found.notes])
     return ", ".join(["late: " + "; ".join(found.late) if found.late else "ok", *found.notes])

@@ -129,7 +129,7 @@ def _judge_upkeep(scene: Scene) -> None:
     eventually(is_done, "upkeep beside a reader")
     scene.note(f"upkeep {took[-1]:.1f} s")
     if took[-1] > UPKEEP_SECONDS:
-        scene.took_too_long(f"upkeep took {took[-1]:.0f} s")
+        scene.took_too_long(f"upkeep took {took[-1]:.0f} s", took[-1], UPKEEP_SECONDS)
 
 
 def _judge_pace(scene: Scene, began: float, length: float) -> None:
@@ -141,8 +141,10 @@ def _judge_pace(scene: Scene, began: float, length: float) -> None:
         return
     first, last = (percentiles([1000 * seconds for seconds in took])["p99"] for took in waits)
     scene.note(f"p99 {first:.0f} ms at first, {last:.0f} at last")
-    if last > MAY_SLOW * first + MAY_SLOW_MS:
-        scene.took_too_long(f"p99 {last:.0f} ms after {length:.0f} s beside a reader, {first:.0f} at first")
+    limit = MAY_SLOW * first + MAY_SLOW_MS
+    if last > limit:
+        words = f"p99 {last:.0f} ms after {length:.0f} s beside a reader, {first:.0f} at first"
+        scene.took_too_long(words, last, limit)
 
 
 def _has_kept_up(scene: Scene) -> bool:

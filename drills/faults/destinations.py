@@ -120,7 +120,7 @@ def one_of_fifty(scene: Scene) -> None:
         before, after = (_p99(scene, span, groups, well) for span in (calm, ill))
         scene.note(f"p99 of the others {after:.0f} ms, {before:.0f} before")
         if after > MAY_SLOW * before:
-            scene.took_too_long(f"p99 of the others {after / before - 1:.0%} higher")
+            scene.took_too_long(f"p99 of the others {after / before - 1:.0%} higher", after, MAY_SLOW * before)
         off = [{"name": name, "enabled": False} for name in keys]
         scene.stack.apply(sources=off, destinations=[one | {"sources": []} for one in made])
 

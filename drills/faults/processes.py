@@ -7,7 +7,7 @@ from dataclasses import replace
 import psutil
 
 from drills import felt
-from drills.drill import WORKER_KILLED, Drill
+from drills.drill import KILLED_AGAIN_AND_AGAIN, WORKER_KILLED, Drill
 from drills.load import Plan
 from drills.scene import Scene
 from drills.stack import ROLES, eventually
@@ -145,7 +145,7 @@ DRILLS: Sequence[Drill] = (
     Drill("kill-web", "SIGKILL of the web process", _kill("web"), 10, plan=Plan(seconds=60)),
     Drill("kill-beat", "SIGKILL of beat", _kill("beat"), goes_on=True),
     Drill("kill-alerts", "SIGKILL of the alerts worker", _kill("alerts"), goes_on=True),
-    Drill("kill-any", "SIGKILL of any process, by chance", kill_any, 0, WORKER_KILLED, Plan(seconds=60)),
+    Drill("kill-any", "SIGKILL of any process, by chance", kill_any, 0, KILLED_AGAIN_AND_AGAIN, Plan(seconds=60)),
     Drill("kill-all", "SIGKILL of all processes but the services", kill_all, 9, WORKER_KILLED, Plan(seconds=30)),
     Drill("power-cut", "SIGKILL of everything, services included", cut_power, 10, plan=Plan(seconds=30)),
     Drill("freeze", "SIGSTOP of a forwarding process past its lease", freeze, 38, plan=replace(SLOW, seconds=40)),

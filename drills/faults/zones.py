@@ -31,8 +31,8 @@ ACCESS = f"host all all {NETWORK}.0.0/16 scram-sha-256\nhost replication all {NE
 NOTICE_SECONDS = 3.0  # until a controller is sure that it is gone
 CUT_SECONDS = 20.0  # longer than a claim lives that nobody renews
 GONE_ON = Target(first_delivery_seconds=20.0)  # a claim that was held in the zone lives for up to 16 seconds
+PROMOTED = Target(first_delivery_seconds=18.0)  # 15 from the promotion, as anywhere, which is NOTICE_SECONDS in
 _BOTH_FOLLOW = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'quorum' HAVING count(*) = 2"
-_RECEIVED = "SELECT pg_last_wal_receive_lsn() - '0/0'::pg_lsn"
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Field:
 
     def fail_over(self) -> None:
         """The standby that has most is promoted; the other one follows it."""
-        found = sorted(self.others(self.primary), key=lambda place: int(place.server.ask(_RECEIVED)[0][0]))
+        found = sorted(self.others(self.primary), key=lambda place: place.server.wal("pg_last_wal_receive_lsn"))
         behind, first = found
         first.server.ask("SELECT pg_promote()")
         behind.server.follow_instead(first.server)
@@ -222,14 +222,14 @@ DRILLS: Sequence[Drill] = tuple(
         f"zone-{of}",
         f"one of three zones cut off: the one with {what}",
         partial(lose, of),
-        target=GONE_ON,
+        target=target,
         plan=Plan(seconds=60, patience=150),
         stage=three_zones,
         needs=has_no_zones,
     )
-    for of, what in (
-        ("standby", "a standby of the database"),
-        ("broker", "the broker and a standby"),
-        ("primary", "the database's primary"),
+    for of, what, target in (
+        ("standby", "a standby of the database", GONE_ON),
+        ("broker", "the broker and a standby", GONE_ON),
+        ("primary", "the database's primary", PROMOTED),
     )
 )

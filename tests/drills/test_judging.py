@@ -7,8 +7,9 @@ import pytest
 
 from destinations.verify.traffic import Numbered
 from drills.blows import Blow, Repeat
-from drills.drill import WORKER_KILLED
-from drills.judging import Marks, Outcome, Target, extended, is_proof, outcome
+from drills.drill import KILLED_AGAIN_AND_AGAIN, WORKER_KILLED
+from drills.faults import zones
+from drills.judging import Marks, Miss, Outcome, Target, extended, is_proof, outcome
 from drills.ledger import Ledger
 from drills.registry import chosen
 from drills.runner import BESIDES_SECONDS, Options
@@ -18,6 +19,7 @@ CLEAN = dict.fromkeys(("lost", "duplicates", "out_of_order", "answers_too_late")
     "accepted": 9,
     "faults": [],
 }
+OTHERS_SLOWER = Miss("others slower", 4.0, 1.0)
 SILENT = "nothing arrived that was accepted afterwards"
 
 
@@ -84,13 +86,26 @@ def test_what_a_fault_complains_of_is_a_problem() -> None:
 
 
 def test_of_several_recoveries_the_slowest_is_told_and_marked_and_fails_only_where_times_are_judged() -> None:
-    found = judged(Marks(recoveries=[10.0, 20.0], slow=["others slower"]))
+    found = judged(Marks(recoveries=[10.0, 20.0], slow=[OTHERS_SLOWER]))
 
     late = ["first delivery slower than 5 s", "others slower"]
     assert (found.first_delivery_seconds, found.backlog_seconds, found.late, found.problems) == (9, 9, late, [])
-    assert Outcome("d", slow=["others slower"], judges_times=True).problems == ["others slower"]
+    assert Outcome("d", slow=[OTHERS_SLOWER], judges_times=True).problems == ["others slower"]
     assert Outcome("d", first_delivery_seconds=9.0, target=Target(5.0), judges_times=True).problems == late[:1]
     assert Outcome("d", first_delivery_seconds=4.0, target=Target(5.0), judges_times=True).problems == []
+
+
+def test_what_takes_four_times_as_long_as_promised_fails_whether_times_are_judged_or_not() -> None:
+    slow = Outcome("d", first_delivery_seconds=20.0, slowest_user_seconds=5.0, target=WORKER_KILLED)
+    first = replace(slow, first_delivery_seconds=20.1)
+    user = replace(slow, slowest_user_seconds=20.1)
+    others = Outcome("d", slow=[Miss("others slower", 4.1, 1.0), OTHERS_SLOWER])
+
+    assert (slow.problems, slow.is_late) == ([], True)
+    assert first.problems == first.late == ["first delivery slower than 5 s, 4 times over"]
+    assert user.problems == ["slowest user slower than 5 s, 4 times over"]
+    assert user.late == ["first delivery slower than 5 s", *user.problems]
+    assert (others.problems, others.is_late, is_proof([others])) == (["others slower, 4 times over"], False, False)
 
 
 def test_a_drill_after_which_nothing_more_arrived_has_failed() -> None:
@@ -118,13 +133,25 @@ def test_a_second_load_shows_what_the_first_was_too_short_for_and_is_judged_too(
 
 
 def test_a_worker_that_is_killed_has_five_seconds_whichever_it_was() -> None:
-    names = ["kill-forward", "kill-pool", "kill-any", "kill-all"]
+    names = ["kill-forward", "kill-pool", "kill-all"]
 
-    assert [drill.target for drill in chosen(names, quick=False)] == [WORKER_KILLED] * 4
+    assert [drill.target for drill in chosen(names, quick=False)] == [WORKER_KILLED] * 3
+
+
+def test_where_something_is_killed_again_and_again_it_has_twenty_seconds_from_the_last() -> None:
+    (drill,) = chosen(["kill-any"], quick=False)
+
+    assert drill.target == KILLED_AGAIN_AND_AGAIN == Target(20.0, is_of_all=True)
+
+
+def test_a_zone_with_the_primary_has_fifteen_seconds_from_the_promotion() -> None:
+    targets = [drill.target for drill in chosen(["zone-standby", "zone-broker", "zone-primary"], quick=False)]
+
+    assert targets == [Target(20.0), Target(20.0), Target(zones.NOTICE_SECONDS + 15.0)]
 
 
 def test_where_a_worker_is_killed_the_slowest_user_is_judged_and_elsewhere_only_told() -> None:
-    elsewhere = Outcome("d", 9, first_delivery_seconds=0.1, slowest_user_seconds=60.0, target=Target(5.0))
+    elsewhere = Outcome("d", 9, first_delivery_seconds=0.1, slowest_user_seconds=20.0, target=Target(5.0))
     killed = replace(elsewhere, target=WORKER_KILLED)
 
     assert (elsewhere.late, killed.late) == ([], ["slowest user slower than 5 s"])
@@ -147,7 +174,7 @@ def test_the_table_says_what_failed_what_was_late_and_what_was_skipped() -> None
             slowest_user_seconds=3.0,
             backlog_seconds=2.0,
             refused=3,
-            slow=["others slower"],
+            slow=[OTHERS_SLOWER, Miss("upkeep slower", 5.0, 1.0)],
         ),
         Outcome("slow", 10, first_delivery_seconds=7.0, target=Target(5.0), notes=["p99 3 ms"]),
         Outcome("well", 10, first_delivery_seconds=1.0),
@@ -158,7 +185,18 @@ def test_the_table_says_what_failed_what_was_late_and_what_was_skipped() -> None
 
     assert rows[0] == list(HEAD)
     assert rows[2:] == [
-        ["kill", "1,234", "1", "0", "0", "1.2", "3.0", "2.0", "3", "FAILED: lost: 1, others slower"],
+        [
+            "kill",
+            "1,234",
+            "1",
+            "0",
+            "0",
+            "1.2",
+            "3.0",
+            "2.0",
+            "3",
+            "FAILED: lost: 1; upkeep slower, 4 times over, others slower",
+        ],
         ["slow", "10", "0", "0", "0", "7.0", "-", "-", "0", "late: first delivery slower than 5 s, p99 3 ms"],
         ["well", "10", "0", "0", "0", "1.0", "-", "-", "0", "ok"],
         ["mount", *[""] * 8, "skipped: not root"],
@@ -167,7 +205,7 @@ def test_the_table_says_what_failed_what_was_late_and_what_was_skipped() -> None
 
 
 PASSED, FAILED, SKIPPED = Outcome("a", 9), Outcome("b", 9, complaints=["1 lost"]), Outcome("c", skipped="no root")
-LATE = Outcome("e", 9, slow=["others slower"])
+LATE = Outcome("e", 9, slow=[OTHERS_SLOWER])
 NO_TIME = Outcome("d", skipped="10 minutes are over", no_time=True)
 
 
