@@ -17,6 +17,7 @@ ON_ITS_WAY = LINKS * IN_FLIGHT
 # A link with something to note writes a checkpoint every twentieth of a second, a fifth where sixteen share a process;
 # the rest is what a busy machine adds: of 65 repeats beside a compiler the oldest had been sent 0.12 s before.
 UNNOTED_SECONDS = 1.0
+DEAD_UNNOTED_SECONDS = 0.5  # who was killed had worked until then, and waited neither for a database nor for a network
 NOTICE_SECONDS = 1.0  # until a link has noticed that the database, or its lease, is gone
 ON_THE_WIRE_SECONDS = 0.25  # the dead send nothing: until what they had sent is there, and who killed them says so
 
@@ -34,18 +35,20 @@ class Repeat:
 class Blow:
     """Links forgot what they had not noted, at some time between these two; `most` events at most.
 
-    `after`: for so long they sent all the same. `again_from`: before then nothing came again, if that is known.
+    `before`: what was sent for so long may not have been noted. `after`: for so long they sent all the same.
+    `again_from`: before then nothing came again, if that is known.
     """
 
     began: float
     ended: float
     most: int = UNCHECKPOINTED
+    before: float = UNNOTED_SECONDS
     after: float = NOTICE_SECONDS
     again_from: float = -math.inf
 
     def explains(self, repeat: Repeat) -> bool:
         """Whether what was sent then may have been unnoted when it struck, and came again since."""
-        is_unnoted = self.began - UNNOTED_SECONDS <= repeat.sent <= self.ended + self.after
+        is_unnoted = self.began - self.before <= repeat.sent <= self.ended + self.after
         # A blow is noted once it was dealt, when somebody else may already have sent it again.
         return is_unnoted and repeat.again >= max(self.began - ON_THE_WIRE_SECONDS, self.again_from)
 

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from drills.blows import NOTICE_SECONDS, ON_ITS_WAY, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, Blow
+from drills.blows import (
+    DEAD_UNNOTED_SECONDS,
+    NOTICE_SECONDS,
+    ON_ITS_WAY,
+    ON_THE_WIRE_SECONDS,
+    UNCHECKPOINTED,
+    UNNOTED_SECONDS,
+    Blow,
+)
 from drills.judging import Marks, Miss
 from drills.load import Load
 from drills.stack import Stack
@@ -45,15 +53,17 @@ class Scene:
         since: float | None = None,
         until: float | None = None,
         most: int = UNCHECKPOINTED,
+        before: float = UNNOTED_SECONDS,
         after: float = NOTICE_SECONDS,
     ) -> None:
         """Links forgot what they had not noted, `most` events: just now, or at some time between those moments."""
         now = self.now()
-        self.marks.blows.append(Blow(now if since is None else since, now if until is None else until, most, after))
+        began, ended = (now if moment is None else moment for moment in (since, until))
+        self.marks.blows.append(Blow(began, ended, most, before, after))
 
     def killed(self, since: float | None = None) -> None:
         """Whose links forgot sends nothing any more: it is dead since just now, or at some time since that moment."""
-        self.struck(since, after=ON_THE_WIRE_SECONDS)
+        self.struck(since, before=DEAD_UNNOTED_SECONDS, after=ON_THE_WIRE_SECONDS)
 
     def healed(self, cut: float) -> None:
         """Before the end of a cut that began then: forgotten was what was sent last, and is what was on its way.

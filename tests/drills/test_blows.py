@@ -2,7 +2,16 @@
 
 from destinations import link
 from drills import blows
-from drills.blows import NOTICE_SECONDS, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, UNNOTED_SECONDS, Blow, Repeat, unexplained
+from drills.blows import (
+    DEAD_UNNOTED_SECONDS,
+    NOTICE_SECONDS,
+    ON_THE_WIRE_SECONDS,
+    UNCHECKPOINTED,
+    UNNOTED_SECONDS,
+    Blow,
+    Repeat,
+    unexplained,
+)
 from rudderproj import env
 
 
@@ -45,11 +54,11 @@ def test_a_blow_explains_so_many_and_the_next_one_as_many_again() -> None:
     assert len(unexplained(sent(*[1.0] * 3), [Blow(2, 2, most=2)])) == 1
 
 
-def test_of_the_dead_no_blow_explains_what_was_sent_later() -> None:
-    dead = Blow(100, 100, after=ON_THE_WIRE_SECONDS)
+def test_of_the_dead_no_blow_explains_what_was_sent_later_or_long_before() -> None:
+    dead = Blow(100, 100, before=DEAD_UNNOTED_SECONDS, after=ON_THE_WIRE_SECONDS)
 
-    assert unexplained(sent(99.9, 100.2), [dead]) == []
-    assert len(unexplained(sent(100.3, 101), [dead])) == 2
+    assert unexplained(sent(99.5, 100.2), [dead]) == []
+    assert [one.sent for one in unexplained(sent(99.4, 100.3, 101), [dead])] == [99.4, 100.3, 101]
 
 
 def test_what_came_again_before_a_blow_is_not_its_doing() -> None:

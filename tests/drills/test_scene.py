@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from destinations.verify.ledger import Kind, Writer
-from drills.blows import ON_ITS_WAY, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, Blow
+from drills.blows import DEAD_UNNOTED_SECONDS, ON_ITS_WAY, ON_THE_WIRE_SECONDS, UNCHECKPOINTED, Blow
 from drills.load import Load
 from drills.scene import Scene
 from drills.stack import NotSo, Stack
@@ -57,7 +57,7 @@ def test_the_dead_send_nothing_and_a_cut_is_a_blow_where_it_begins_and_where_it_
     found.healed(cut=2.0)
 
     dead, cut, healed = found.marks.blows
-    assert (dead.began, dead.after) == (1.0, ON_THE_WIRE_SECONDS)
+    assert (dead.began, dead.before, dead.after) == (1.0, DEAD_UNNOTED_SECONDS, ON_THE_WIRE_SECONDS)
     assert cut == Blow(2.0, 2.0)
     assert (healed.began, healed.most) == (2.0, ON_ITS_WAY)
     assert healed.again_from == healed.ended >= dead.ended
