@@ -112,6 +112,7 @@ DRILLS: Sequence[Drill] = (
         _fill_logs,
         plan=Plan(seconds=35),
         stage=_small("logs", 4),
+        goes_on=True,
         needs=cannot_mount,
     ),
 )

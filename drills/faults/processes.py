@@ -140,14 +140,37 @@ def _holders_here(scene: Scene) -> list[psutil.Process]:
 
 
 DRILLS: Sequence[Drill] = (
-    Drill("kill-forward", "SIGKILL of the forwarding worker", _kill("forward"), 13, WORKER_KILLED, Plan(seconds=60)),
-    Drill("kill-pool", "SIGKILL of single forwarding processes", kill_pool, 10, WORKER_KILLED, Plan(seconds=40)),
+    Drill(
+        "kill-forward",
+        "SIGKILL of the forwarding worker",
+        _kill("forward"),
+        13,
+        WORKER_KILLED,
+        Plan(seconds=60),
+        goes_on=True,
+    ),
+    Drill(
+        "kill-pool",
+        "SIGKILL of single forwarding processes",
+        kill_pool,
+        10,
+        WORKER_KILLED,
+        Plan(seconds=40),
+        goes_on=True,
+    ),
     Drill("kill-web", "SIGKILL of the web process", _kill("web"), 10, plan=Plan(seconds=60)),
     Drill("kill-beat", "SIGKILL of beat", _kill("beat"), goes_on=True),
     Drill("kill-alerts", "SIGKILL of the alerts worker", _kill("alerts"), goes_on=True),
     Drill("kill-any", "SIGKILL of any process, by chance", kill_any, 0, KILLED_AGAIN_AND_AGAIN, Plan(seconds=60)),
     Drill("kill-all", "SIGKILL of all processes but the services", kill_all, 9, WORKER_KILLED, Plan(seconds=30)),
     Drill("power-cut", "SIGKILL of everything, services included", cut_power, 10, plan=Plan(seconds=30)),
-    Drill("freeze", "SIGSTOP of a forwarding process past its lease", freeze, 38, plan=replace(SLOW, seconds=40)),
+    Drill(
+        "freeze",
+        "SIGSTOP of a forwarding process past its lease",
+        freeze,
+        38,
+        plan=replace(SLOW, seconds=40),
+        goes_on=True,
+    ),
     Drill("stop", "SIGTERM of everything, and a new start", stop, 10, plan=replace(SLOW, seconds=30)),
 )
