@@ -19,6 +19,7 @@ from drills.trickle import Trickle, trickling
 
 OTHERS = 49
 GROUPS = 7  # of destinations, a source each
+DOWN_SECONDS = 1.0  # until what had come before is answered, and in the ledger
 EVERY_SECONDS = 0.5  # an event of each source
 MAY_SLOW = 1.1  # as much as is promised of the others' p99
 SETTLING_SECONDS = 3.0
@@ -62,17 +63,27 @@ def _ill(illness: Illness, rest: float) -> Callable[[Scene], None]:
         front.met = 0
         front.tries.clear()
         front.fall_ill(illness)
+        began = scene.now()
         try:
             scene.pause(scene.left - rest)
         finally:
+            ended = scene.now()
             front.fall_ill(Illness.NONE)
         scene.recovering()
-        if illness is not Illness.DOWN and not front.met:
+        if illness is Illness.DOWN:
+            _judge_down(scene, began + DOWN_SECONDS, ended)
+        elif not front.met:
             scene.complain("nothing met the illness")
         if illness is Illness.BUSY:
             _judge_put_off(scene, front)
 
     return fault
+
+
+def _judge_down(scene: Scene, began: float, ended: float) -> None:
+    """Nobody can have been sent to; who is not there counts nothing."""
+    if served := felt.served_since(scene.load.ledger(), began, ended):
+        scene.complain(f"something came for {len(served)} users while nobody was there")
 
 
 def _judge_put_off(scene: Scene, front: Front) -> None:

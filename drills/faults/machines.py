@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from drills import felt
 from drills.carrier import carrying
 from drills.cluster import serving
 from drills.drill import Drill
@@ -17,11 +18,14 @@ from drills.load import Plan
 from drills.namespaces import Namespace, ip, remove_leftovers
 from drills.scene import REST_SECONDS, Scene
 from drills.shared import of_all
-from drills.stack import Stack, eventually, free_ports
+from drills.stack import NotSo, Stack, eventually, free_ports
 
 NETWORK = "10.213"
 HOME = f"{NETWORK}.0.1"
 CUT_SECONDS = 18.0  # longer than a claim lives that nobody renews
+ANSWERED_SECONDS = 1.0  # until what had been sent before the cut is answered
+OTHER_SECONDS = 20.0  # from the end of the claims until those who waited for them are sent to, on a busy machine
+LATENCY_MS = 200  # of the destination: with it there is something owed and not sent at any time
 ACCESS = f"host all all {NETWORK}.0.0/16 scram-sha-256\n"
 
 
@@ -120,13 +124,34 @@ def cut(scene: Scene) -> None:
         began = scene.now()
         stack.machine.cut()
         try:
-            scene.pause(min(CUT_SECONDS, scene.left - 2 * REST_SECONDS))
+            half = min(CUT_SECONDS, scene.left - 2 * REST_SECONDS) / 2
+            scene.pause(half)
+            waiting = felt.held_up(scene.load.ledger(), began + ANSWERED_SECONDS, scene.now())
+            scene.pause(half)
             eventually(partial(_is_rid, stack), "an end of the claims of the machine that is cut off")
+            _judge_other(scene, began + ANSWERED_SECONDS, waiting, accepts=stack is not first)
         finally:
             scene.healed(began)
             stack.machine.heal()
         scene.recovering()
         scene.pause(REST_SECONDS)
+
+
+def _judge_other(scene: Scene, began: float, waiting: set[int], accepts: bool) -> None:
+    """Whether the machine that is left goes on: it sends to all who waited for the other, and takes what it is sent."""
+
+    def served() -> set[int]:
+        return felt.served_since(scene.load.ledger(), began)
+
+    scene.note(f"{len(waiting)} users waited for the machine that was cut off")
+    if not waiting:
+        scene.complain("nobody waited for the machine that was cut off: that proves nothing")
+    try:
+        eventually(lambda: waiting <= served(), "the other machine sending to them", OTHER_SECONDS)
+    except NotSo:
+        scene.complain(f"{len(waiting - served())} of {len(waiting)} got nothing from the other machine meanwhile")
+    if accepts and not felt.accepted_between(scene.load.ledger(), began, scene.now()):
+        scene.complain("the machine that was left accepted nothing")
 
 
 def _holders(stacks: Sequence[TwinStack]) -> list[TwinStack]:
@@ -147,7 +172,7 @@ DRILLS: Sequence[Drill] = (
         "machines",
         "two machines, their links to the database cut and healed",
         cut,
-        plan=Plan(seconds=70, patience=150),
+        plan=Plan(seconds=70, sink_latency_ms=LATENCY_MS, patience=150),
         stage=two_machines,
         needs=has_no_namespaces,
     ),
