@@ -1,9 +1,14 @@
-"""A Valkey of a drill's own, made as the product makes its embedded one. Must never outlive the drill."""
+"""A Valkey of a drill's own, made as the product makes its embedded one, and what empties any.
+
+It must never outlive the drill.
+"""
 
 import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from redis import Redis
 
 from drills.stack import ROOT
 from rudderproj.stack import valkey
@@ -23,3 +28,11 @@ def carrying(folder: Path, *options: str) -> Iterator[valkey.Valkey]:
         process.kill()
         process.wait()
         data.close()
+
+
+def emptied(client: Redis) -> int:
+    """How many keys it has removed, which are all: counted and removed at once."""
+    with client.pipeline() as both:
+        both.dbsize()
+        both.flushall()
+        return int(both.execute()[0])

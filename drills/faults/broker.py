@@ -14,7 +14,7 @@ from pathlib import Path
 from redis import Redis
 
 from drills import felt
-from drills.carrier import carrying
+from drills.carrier import carrying, emptied
 from drills.doorbells import FATES, MEDDLED, NEWS, RINGS, Doorbells
 from drills.drill import Drill
 from drills.load import Plan
@@ -27,11 +27,7 @@ LEAST = {RINGS: 3, NEWS: 20}  # of each fate; a destination that is busy is rung
 
 
 def _flush(client: Redis) -> dict[str, int]:
-    """How many keys it has emptied: counted and removed at once."""
-    with client.pipeline() as both:
-        both.dbsize()
-        both.flushall()
-        return {"keys": int(both.execute()[0])}
+    return {"keys": emptied(client)}
 
 
 def _kill_clients(client: Redis) -> dict[str, int]:

@@ -2,11 +2,13 @@
 
 import argparse
 import random
+import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from drills.blows import Blow
@@ -23,32 +25,55 @@ LAST_SECONDS = 10.0  # of load when the database is measured: once it is over, v
 AS_FAST_AS_POSSIBLE = 0
 
 
+@dataclass
+class Watched:
+    """What was seen meanwhile. `hits`: how much each kind of trouble has hit, of those that came due."""
+
+    memory: list[sizes.Memory] = field(default_factory=list)
+    blows: list[Blow] = field(default_factory=list)
+    hits: dict[str, int] = field(default_factory=dict)
+
+
 def main() -> int:
     """Run it, and tell what came of it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     options = _parser().parse_args()
     folder = Path(tempfile.mkdtemp(prefix="rudderproj-soak-"))
     folder.chmod(0o711)  # PostgreSQL may have to pass through under another user id
+    problems = ["it came to no end"]
+    try:
+        problems = _soak(options, folder)
+    finally:
+        print(f"\n{'FAILED: ' + '; '.join(problems) if problems else 'ok'}")
+        if problems:
+            print(f"logs and the ledger are in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return int(bool(problems))
+
+
+def _soak(options: argparse.Namespace, folder: Path) -> list[str]:
+    """What is wrong; empty when all is well."""
     with running(folder / "data") as stack:
         rate = options.rate or _half_of_capacity(stack, options.seed, folder)
         plan = Plan(users=400, rate=rate, seconds=60 * options.minutes, seed=options.seed, sink_latency_ms=0)
         before, began = sizes.database(stack), time.monotonic()
         say(f"{rate} events a second for {options.minutes:g} minutes")
         with flowing(stack, plan, folder) as load:
-            seen, blows = _watch(stack, load, plan, options.every, random.Random(options.seed))
+            seen = _watch(stack, load, plan, options.every, random.Random(options.seed))
             after = sizes.database(stack)
-        grown = verdict.growths(seen, began, time.monotonic())
+        grown = verdict.growths(seen.memory, began, time.monotonic())
         slow = verdict.latencies(load.ledger())
         _tell(load, grown, slow, before, after)
-        problems = [
+        print("; ".join(f"{name}: {count} hit" for name, count in sorted(seen.hits.items())))
+        return [
             *verdict.problems(grown, before, after),
             *verdict.slowness(slow, plan.seconds),
             *plan.shortfall(load.report["accepted"]),
-            *faults(load.report, load.ledger(), blows),
+            *verdict.unfelt(seen.hits),
+            *faults(load.report, load.ledger(), seen.blows),
             *absences(stack),
         ]
-    print(f"\n{'FAILED: ' + '; '.join(problems) if problems else 'ok'}; logs and the ledger are in {folder}")
-    return int(bool(problems))
 
 
 def _half_of_capacity(stack: Stack, seed: int, folder: Path) -> int:
@@ -60,24 +85,22 @@ def _half_of_capacity(stack: Stack, seed: int, folder: Path) -> int:
     return max(1, round(capacity / 2))
 
 
-def _watch(
-    stack: Stack, load: Load, plan: Plan, every: float, chance: random.Random
-) -> tuple[list[sizes.Memory], list[Blow]]:
-    """Break something now and then; how large every process was meanwhile, and what made links forget."""
-    seen: list[sizes.Memory] = []
-    blows: list[Blow] = []
+def _watch(stack: Stack, load: Load, plan: Plan, every: float, chance: random.Random) -> Watched:
+    """Break something now and then; how large every process was meanwhile, what was hit, and what made links forget."""
+    seen = Watched()
     ends, next_trouble = load.began + plan.seconds - LAST_SECONDS, time.monotonic() + every
     while time.monotonic() < ends and load.process.poll() is None:
-        seen.extend(sizes.memory(stack))
+        seen.memory.extend(sizes.memory(stack))
         if time.monotonic() > next_trouble:
             name, struck_at = chance.choice(sorted(TROUBLES)), time.monotonic()
             say(name)
-            TROUBLES[name].make(stack, chance)
-            if TROUBLES[name].may_repeat:
-                blows.append(Blow(struck_at, time.monotonic()))
+            hit = TROUBLES[name].make(stack, chance)
+            seen.hits[name] = seen.hits.get(name, 0) + hit
+            if hit and TROUBLES[name].may_repeat:
+                seen.blows.append(Blow(struck_at, time.monotonic()))
             next_trouble = time.monotonic() + every * chance.uniform(0.5, 1.5)
         time.sleep(SAMPLE_SECONDS)
-    return seen, blows
+    return seen
 
 
 def _tell(

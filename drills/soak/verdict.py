@@ -1,7 +1,7 @@
 """Whether a long run left everything as large and as fast as it was. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, median
@@ -90,6 +90,13 @@ def problems(grown: Sequence[Growth], before: Database, after: Database) -> list
         *(f"no process of {name} lived long enough to be judged" for name in unseen),
         *_unexplained(before, after),
     ]
+
+
+def unfelt(hits: Mapping[str, int]) -> list[str]:
+    """Which kinds of trouble never hit anything. `hits`: how much each has hit, of those that came due."""
+    if not hits:
+        return ["no trouble came due"]
+    return [f"{name}: nothing was hit" for name, count in sorted(hits.items()) if not count]
 
 
 def slowness(tenths: Sequence[tuple[float, float]], seconds: float) -> list[str]:

@@ -2,16 +2,25 @@
 
 import mmap
 import os
+import random
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
+import psycopg2
+import pytest
+from redis import Redis
 
 from destinations.verify.traffic import Numbered
 from drills.ledger import Ledger
+from drills.soak import __main__ as soak
 from drills.soak import verdict
 from drills.soak.sizes import Database, Memory, memory, postgres_kind, private
+from drills.soak.trouble import TROUBLES
 from drills.soak.verdict import MIB, Growth
 from drills.stack import Stack, eventually
 
@@ -156,6 +165,51 @@ def test_a_log_of_more_than_its_events_explain_is_a_problem() -> None:
     assert verdict.problems(EACH, before, database(997, 983, 1_165_290)) == [
         "the log grew by 100 MiB for 0 events of 560 bytes"
     ]
+
+
+def test_a_kind_of_trouble_that_never_hit_anything_is_a_problem_and_so_is_none_at_all() -> None:
+    hits = {"web stands still": 2, "the database's connections are cut": 0}
+    assert verdict.unfelt(hits) == ["the database's connections are cut: nothing was hit"]
+    assert verdict.unfelt({"web stands still": 2}) == []
+    assert verdict.unfelt({}) == ["no trouble came due"]
+
+
+class Poor(Stack):
+    """A stack with nothing to hit: no process in its pool, no connection, a database and a broker that are away."""
+
+    def pool(self, role: str) -> list[psutil.Process]:
+        return []
+
+    def connect(self) -> Any:
+        raise psycopg2.OperationalError
+
+    def broker(self) -> Redis:
+        return Redis(port=1)
+
+
+def test_a_trouble_says_how_much_it_has_hit(tmp_path: Path) -> None:
+    poor, chance = Poor(tmp_path, {}), random.Random(1)
+    names = [name for name in TROUBLES if name != "web stands still"]
+    assert {name: TROUBLES[name].make(poor, chance) for name in names} == dict.fromkeys(names, 0)
+
+
+@pytest.mark.parametrize(("problems", "code"), [([], 0), (["lost: 1"], 1)])
+def test_a_soak_leaves_its_folder_when_it_has_failed_and_says_where(
+    problems: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders: list[Path] = []
+
+    def soaked(_: object, folder: Path) -> list[str]:
+        folders.append(folder)
+        return problems
+
+    monkeypatch.setattr(soak, "_soak", soaked)
+    monkeypatch.setattr(sys, "argv", ["soak"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    assert soak.main() == code
+    assert (folders[0].exists(), str(folders[0]) in capsys.readouterr().out) == (bool(code), bool(code))
+    shutil.rmtree(folders[0], ignore_errors=True)
 
 
 def test_memory_that_is_meant_to_be_shared_is_nobodys_own() -> None:
