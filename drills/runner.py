@@ -24,6 +24,8 @@ WARM_UP_SECONDS = 2.5  # of load before the fault, from the first delivery on
 LEAD_SECONDS = WARM_UP_SECONDS + 1.5  # what that, and the way to the first delivery, adds to the load
 AFTER_SECONDS = 5.0  # of load once more, when the first was over before its fault
 ALIVE_SECONDS = 5.0  # for which a process has to live to be back: one that crashes again and again does not
+SAMPLE_SECONDS = 90.0  # one is taken each ten; who was killed while counting keeps others from it for a minute
+_SAMPLES = "SELECT slot FROM destinations_sample WHERE counts IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def _one(drill: Drill, stack: Stack, options: Options, home: Path) -> Outcome:
         scene.pause(WARM_UP_SECONDS)
         drill.fault(scene)
         say(f"{drill.name}: mended, {max(scene.left, 0):.0f} s of load to go")
-    marks.complaints += absences(stack)
+        before = samples(stack)
+    marks.complaints += absences(stack, before)
     marks.complaints += shortfalls(drill, plan, load.report["accepted"])
     found = outcome(drill.name, drill.target, marks, load.report, load.ledger())
     if found.is_silent:  # the load was over before anything could be accepted
@@ -127,8 +130,17 @@ def shortfalls(drill: Drill, plan: Plan, accepted: int) -> list[str]:
     return plan.shortfall(accepted) if drill.goes_on else []
 
 
-def absences(stack: Stack) -> list[str]:
-    """What is not there again without anybody's help, wherever it is."""
+def samples(stack: Stack) -> set[int]:
+    """Which samples of its figures the stack has, once the database answers. Raises NotSo.
+
+    By their numbers: a drill may have changed the clock.
+    """
+    eventually(stack.has_database, "the database answering")
+    return {int(slot) for (slot,) in stack.query(_SAMPLES)}
+
+
+def absences(stack: Stack, before: set[int]) -> list[str]:
+    """What is not there again without anybody's help, wherever it is. `before`: the samples when the fault was over."""
     found = []
     for one in stack.together:
         try:
@@ -138,7 +150,19 @@ def absences(stack: Stack) -> list[str]:
             eventually(one.has_database, "the database answering")
         except NotSo as error:
             found.append(str(error))
-    return found
+    return found or _stalled(stack, before)
+
+
+def _stalled(stack: Stack, before: set[int]) -> list[str]:
+    """Whether beat, the broker and an alerts worker do their work and do not merely live: a new sample takes all three.
+
+    They are the same for all of a stage: it may be the work of any of its machines.
+    """
+    try:
+        eventually(lambda: samples(stack) - before, "a sample, by beat and an alerts worker", seconds=SAMPLE_SECONDS)
+    except NotSo as error:
+        return [str(error)]
+    return []
 
 
 def _are_back(stack: Stack) -> bool:

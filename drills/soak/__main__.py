@@ -14,7 +14,7 @@ from pathlib import Path
 from drills.blows import Blow
 from drills.judging import faults
 from drills.load import Load, Plan, flowing
-from drills.runner import absences, say
+from drills.runner import absences, samples, say
 from drills.soak import sizes, verdict
 from drills.soak.trouble import TROUBLES
 from drills.stack import Stack, running
@@ -61,7 +61,7 @@ def _soak(options: argparse.Namespace, folder: Path) -> list[str]:
         say(f"{rate} events a second for {options.minutes:g} minutes")
         with flowing(stack, plan, folder) as load:
             seen = _watch(stack, load, plan, options.every, random.Random(options.seed))
-            after = sizes.database(stack)
+            after, sampled = sizes.database(stack), samples(stack)
         grown = verdict.growths(seen.memory, began, time.monotonic())
         slow = verdict.latencies(load.ledger())
         _tell(load, grown, slow, before, after)
@@ -72,7 +72,7 @@ def _soak(options: argparse.Namespace, folder: Path) -> list[str]:
             *plan.shortfall(load.report["accepted"]),
             *verdict.unfelt(seen.hits),
             *faults(load.report, load.ledger(), seen.blows),
-            *absences(stack),
+            *absences(stack, sampled),
         ]
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -90,6 +91,8 @@ class Small(Stack):
     """One whose every process is this test's own, but for one that is gone."""
 
     gone: str = ""
+    is_sampled: bool = True  # whenever it is asked
+    slots: int = 3
 
     def pid(self, name: str) -> int:
         if name == self.gone:
@@ -108,26 +111,31 @@ class Small(Stack):
     def has_database(self) -> bool:
         return True
 
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        self.slots += self.is_sampled
+        return [(slot,) for slot in range(self.slots)]
+
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Small:
     monkeypatch.setattr(runner, "ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(runner, "eventually", partial(eventually, seconds=0.0))
     return Small(tmp_path, {})
 
 
 @pytest.mark.parametrize("name", ["web", "flower", "valkey", "postgres", "supervisord"])
 def test_a_process_of_any_kind_that_is_not_back_is_missed(small: Small, name: str) -> None:
-    assert runner.absences(small) == []
+    assert runner.absences(small, set()) == []
     small.gone = name
 
-    assert runner.absences(small) == [f"a process {name}: not within 0 s"]
+    assert runner.absences(small, set()) == [f"a process {name}: not within 0 s"]
 
 
 def test_a_process_that_has_only_just_begun_is_not_back(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "ALIVE_SECONDS", 1e9)
 
-    assert runner.absences(small) == ["all processes being back: not within 0 s"]
+    assert runner.absences(small, set()) == ["all processes being back: not within 0 s"]
 
 
 @pytest.mark.parametrize(("asked", "words"), [("has_broker", "the broker"), ("has_database", "the database")])
@@ -136,4 +144,12 @@ def test_a_service_that_lives_and_does_not_answer_is_missed(
 ) -> None:
     monkeypatch.setattr(small, asked, lambda: False)
 
-    assert runner.absences(small) == [f"{words} answering: not within 0 s"]
+    assert runner.absences(small, set()) == [f"{words} answering: not within 0 s"]
+
+
+def test_processes_that_live_and_take_no_new_sample_are_not_back(small: Small) -> None:
+    before = runner.samples(small)
+    assert runner.absences(small, before) == []
+    small.is_sampled = False
+
+    assert runner.absences(small, runner.samples(small)) == ["a sample, by beat and an alerts worker: not within 0 s"]
