@@ -9,6 +9,7 @@ import json
 import random
 import time
 import uuid
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from drills.api import Api
 from drills.arrivals import Place
 from drills.drill import Drill
 from drills.load import Plan
-from drills.remover import Remover, removing
+from drills.remover import CONNECTION, DESTINATION, Remover, removing
 from drills.scene import REST_SECONDS, Scene
 from drills.stack import NotSo, eventually
 from drills.trickle import Sent, Trickle, trickling
@@ -27,12 +28,15 @@ SWITCHED = 4
 MOST = 16
 EVERY_SECONDS = 0.15
 LEAST_CHANGES = 16  # on a slow machine that takes longer than the load
-CREATED, DELETED = 0.1, 0.07  # of changes
+CREATED, DELETED, RECONNECTED = 0.1, 0.07, 0.07  # of changes
 
 
 @dataclass
 class Switch:
-    """A destination and its connection, each switched. `changes`: on or off, when asked for, when answered."""
+    """A destination and its connection, each switched. `changes`: on or off, when asked for, when answered.
+
+    `cut`: when it was asked to delete the connection, before another was made in its place.
+    """
 
     name: str
     destination: int
@@ -40,6 +44,15 @@ class Switch:
     changes: list[tuple[bool, float, float]]
     parts: dict[str, bool] = field(default_factory=lambda: {"destinations": True, "connections": True})
     is_deleted: bool = False
+    cut: list[float] = field(default_factory=list)
+
+    @property
+    def is_on(self) -> bool:
+        return all(self.parts.values())
+
+    def life(self, event: Sent) -> int:
+        """Which of its connections was there when the event was sent, if any was."""
+        return bisect(self.cut, event.began)
 
     def owes(self, event: Sent) -> bool | None:
         """Whether it was on when the event was accepted; None if a change was under way meanwhile."""
@@ -51,10 +64,11 @@ class Switch:
     def expects(self, event: Sent) -> bool | None:
         """Whether the event must arrive (True) or must not (False).
 
-        What a destination was owed when it was deleted may have arrived, unless a later one of its user has.
+        What was owed by a connection when it was deleted, with its destination or alone, may have arrived, unless a
+        later one of its user has.
         """
         owes = self.owes(event)
-        return None if owes and self.is_deleted else owes
+        return None if owes and (self.is_deleted or self.life(event) < len(self.cut)) else owes
 
 
 def change(scene: Scene) -> None:
@@ -71,6 +85,7 @@ def change(scene: Scene) -> None:
             while scene.left > REST_SECONDS or changer.count < LEAST_CHANGES:
                 changer.change()
                 scene.pause(EVERY_SECONDS * scene.chance.uniform(0.5, 1.5))
+            changer.reconnect()
             changer.delete()
             scene.pause(1.0)  # events that no longer belong to it
         changer.switch_all_on()  # what is owed goes out
@@ -100,12 +115,14 @@ class Changer:
         return [switch for switch in self.switches if not switch.is_deleted]
 
     def change(self) -> None:
-        """Mostly a switch of a connection or of a destination; now and then one is made or deleted."""
+        """Mostly a switch of a connection or of a destination; now and then one is made, deleted or connected anew."""
         what, alive = self.chance.random(), self._alive
         if what < CREATED and len(alive) < MOST:
             self.make()
         elif what > 1 - DELETED and len(alive) > SWITCHED:
             self.delete()
+        elif what > 1 - DELETED - RECONNECTED:
+            self.reconnect()
         else:
             switch, part = self.chance.choice(alive), self.chance.choice(("destinations", "connections"))
             self._turn(switch, part, not switch.parts[part])
@@ -125,20 +142,34 @@ class Changer:
         self.switches.append(Switch(name, destination, connection, [(True, began, time.monotonic())]))
 
     def _turn(self, switch: Switch, part: str, on: bool) -> None:
-        was_on, began = all(switch.parts.values()), time.monotonic()
+        was_on, began = switch.is_on, time.monotonic()
         number = switch.destination if part == "destinations" else switch.connection
         self.api.patch(f"{part}/{number}", enabled=on)
         switch.parts[part] = on
-        if (is_on := all(switch.parts.values())) != was_on:
-            switch.changes.append((is_on, began, time.monotonic()))
+        if switch.is_on != was_on:
+            switch.changes.append((switch.is_on, began, time.monotonic()))
 
     def delete(self) -> None:
         """Delete one of those that are left."""
         switch = self.chance.choice(self._alive)
         began = time.monotonic()
-        self.remover.remove(switch.destination)
+        self.remover.remove(DESTINATION, switch.destination)
         switch.changes.append((False, began, time.monotonic()))
         switch.is_deleted = True
+
+    def reconnect(self) -> None:
+        """Delete the connection of one of them alone, and make another in its place."""
+        switch = self.chance.choice(self._alive)
+        was_on, began = switch.is_on, time.monotonic()
+        self.remover.remove(CONNECTION, switch.connection)
+        switch.cut.append(began)
+        if was_on:
+            switch.changes.append((False, began, time.monotonic()))
+        began = time.monotonic()
+        switch.connection = self.api.post("connections", source=self.source, destination=switch.destination)["id"]
+        switch.parts["connections"] = True
+        if switch.is_on:
+            switch.changes.append((True, began, time.monotonic()))
 
 
 def _judge(scene: Scene, switches: Sequence[Switch], trickle: Trickle, sink: Sink) -> None:
@@ -165,13 +196,14 @@ def _judge(scene: Scene, switches: Sequence[Switch], trickle: Trickle, sink: Sin
     kinds = [sum(1 for value in expected.values() if value is kind) for kind in (True, False, None)]
     if not kinds[0] or not kinds[1]:
         scene.complain("nothing was owed, or everything: that proves nothing")
-    made, deleted = len(switches), sum(switch.is_deleted for switch in switches)
-    scene.note(f"{sum(len(s.changes) for s in switches)} changes, {made} made, {deleted} deleted")
+    made, deleted, cut = len(switches), sum(s.is_deleted for s in switches), sum(len(s.cut) for s in switches)
+    scene.note(f"{sum(len(s.changes) for s in switches)} changes, {made} made, {deleted} deleted, {cut} connected anew")
     scene.note(f"{kinds[0]} owed, {kinds[1]} not, {kinds[2]} either")
 
 
 def _passed_over(switch: Switch, trickle: Trickle, at: dict[Place, float]) -> Iterator[Place]:
-    owed = [[event for event in events if switch.owes(event)] for events in trickle.users]
+    lives = range(len(switch.cut) + 1)
+    owed = [[e for e in events if switch.owes(e) and switch.life(e) == n] for events in trickle.users for n in lives]
     return arrivals.passed_over(f"/{switch.name}", owed, at)
 
 
@@ -192,7 +224,7 @@ def _accounts(scene: Scene, key: str) -> None:
 DRILLS: Sequence[Drill] = (
     Drill(
         "config",
-        "destinations and connections switched, made, deleted",
+        "destinations and connections switched, made, deleted, made anew",
         change,
         15,
         plan=Plan(seconds=45, rate=50),
