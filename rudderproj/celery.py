@@ -63,6 +63,7 @@ app.conf.update(
     },
     task_publish_retry=False,
     timezone="UTC",
+    beat_scheduler="rudderproj.beat_clock:Scheduler",
     beat_schedule={
         # Where all processes are busy it waits in the queue; several cost little, since one in a second takes a turn.
         "sweep": {"task": "destinations.sweep", "schedule": 1.0, "options": {"expires": 10, "queue": FORWARD_QUEUE}},

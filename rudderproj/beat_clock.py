@@ -1,0 +1,23 @@
+"""beat goes on when the clock is put back.
+
+Celery's scheduler goes by the time of day at which it sent each task last, and keeps that in a file: an hour behind, it
+would send nothing for an hour. Must never send a task more often than its interval says.
+"""
+
+from typing import Any
+
+from celery.beat import PersistentScheduler
+
+
+class Scheduler(PersistentScheduler):
+    """Whatever was sent at a time that is still to come was sent just now."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Send what is due; the seconds until something is."""
+        now = self.app.now()
+        ahead = [entry for entry in self.schedule.values() if entry.last_run_at and entry.last_run_at > now]
+        for entry in ahead:
+            entry.last_run_at = now
+        if ahead:
+            self._heap = None  # it is sorted by that time, and made anew
+        return float(super().tick(*args, **kwargs))
