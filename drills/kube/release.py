@@ -1,7 +1,7 @@
 """The chart in the cluster, installed as docs/howto/deploy.md says, and what stands in for the operators beside it.
 
-Kinds of operators are stored and nothing acts on them, but for KEDA's: an autoscaler that never gets a
-measurement keeps the fewest pods that the chart asks for.
+Objects of operators' kinds are checked by these kinds' definitions (`kinds`) and stored, and nothing acts on them, but
+for KEDA's: an autoscaler that never gets a measurement keeps the fewest pods that the chart asks for.
 """
 
 import base64
@@ -11,11 +11,10 @@ import subprocess
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from drills.kube import seen
+from drills.kube import kinds, seen
 from drills.kube.api import Api, Object, Refused
 from drills.kube.plane import NAMESPACE, Plane
 from drills.stack import NotSo, eventually
@@ -24,6 +23,7 @@ CHART = Path(__file__).resolve().parents[2] / "deploy/helm/rudderproj"
 PRESET = CHART / "values-multi-az.yaml"
 KIND_SECONDS = 30.0
 SCALING = "apis/autoscaling/v2"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # What Kubernetes itself checks of each pod, in its strictest form.
 STRICT = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -36,11 +36,10 @@ def install(plane: Plane, options: Sequence[str]) -> None:
     api.create("secrets", {"metadata": {"name": "rudderproj"}, "stringData": keys})
     chosen = ["rudderproj", str(CHART), "-f", str(PRESET), *options]
     objects = [one for one in yaml.safe_load_all(_helm(plane, "template", *chosen)) if one]
-    foreign = [one for one in objects if _is_foreign(one)]
-    kinds = {(one["apiVersion"], one["kind"]) for one in foreign}
-    for version, kind in kinds:
-        api.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _definition(version, kind))
-    for version, kind in kinds:
+    foreign = kinds.foreign(objects)
+    for name in foreign:
+        api.ask("POST", DEFINITIONS, kinds.defined()[name])
+    for version, kind in foreign:
         eventually(partial(_is_known, api, version, kind), f"the kind {kind}", KIND_SECONDS)
     _helm(plane, "install", *chosen, "--timeout", "5m")
     for one in objects:
@@ -87,31 +86,10 @@ def _helm(plane: Plane, *words: str) -> str:
     return done.stdout
 
 
-def _is_foreign(one: Object) -> bool:
-    """Whether its kind comes with an operator: Kubernetes' own groups have no dot, or end in k8s.io."""
-    group = one["apiVersion"].rpartition("/")[0]
-    return "." in group and not group.endswith(".k8s.io")
-
-
 def _is_known(api: Api, version: str, kind: str) -> bool:
     with contextlib.suppress(Refused):
         return any(one["kind"] == kind for one in api.ask("GET", f"/apis/{version}")["resources"])
     return False
-
-
-def _definition(version: str, kind: str) -> Object:
-    """A kind that takes whatever it is given."""
-    group, _, number = version.rpartition("/")
-    plural = f"{kind.lower()}s"
-    anything: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    served = {"name": number, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
-    names = {"kind": kind, "plural": plural, "singular": kind.lower()}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
-    }
 
 
 def _as_keda(scaled: Object) -> Object:

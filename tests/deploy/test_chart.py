@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from drills.kube import kinds
 from rudderproj import VERSION
 from tests.deploy.chart import CHART, PRESETS, containers, helm, objects, of_kind, part, pods, template, text
 from tests.deploy.product import EXACT_TAG, OTHERS, VARIABLES, command, programs
@@ -18,8 +19,6 @@ from tests.metrics.test_deploy import METRIC, known
 
 KUBERNETES = ("1.30", "1.34")
 ALL = ("--set", "flower.enabled=true", "--set", "monitoring.token=true")
-# Of operators; their schemas are theirs.
-CUSTOM = {"Cluster", "PodMonitor", "PrometheusRule", "ScaledObject", "ScheduledBackup"}
 # Beat has no port: its guard ends with it, and that none is there is an incident.
 UNPROBED = {"beat", "migrate"}
 ROLES = {"admin": "web"}
@@ -56,7 +55,7 @@ def test_kubernetes_takes_every_object(preset: str, version: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # jsonschema's, about how its caller resolves references
         for one in objects(preset, *ALL):
-            if one["kind"] not in CUSTOM:
+            if not kinds.is_foreign(one):  # those are held against what operators say: test_operators.py
                 kubernetes_validate.validate(one, version, strict=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drills.kube import binaries, release, scenario, seen
+from drills.kube import binaries, kinds, release, scenario, seen
 from drills.kube.children import Children
 from drills.kube.timeline import Timeline
 from drills.stack import NotSo
@@ -134,8 +134,12 @@ def test_what_never_comes_ends_the_run_and_says_what_was_lacking() -> None:
 
 def test_the_scenario_knows_every_budget_and_every_kind_of_an_operator() -> None:
     assert {part(one) for one in of_kind("multi", "PodDisruptionBudget")} == scenario.BUDGETED
-    foreign = {one["kind"] for one in objects("multi") if release._is_foreign(one)}
-    assert foreign == {"Cluster", "PodMonitor", "PrometheusRule", "ScaledObject"}
+    assert kinds.foreign(objects("multi")) == [
+        ("keda.sh/v1alpha1", "ScaledObject"),
+        ("monitoring.coreos.com/v1", "PodMonitor"),
+        ("monitoring.coreos.com/v1", "PrometheusRule"),
+        ("postgresql.cnpg.io/v1", "Cluster"),
+    ]
     (scaled,) = of_kind("multi", "ScaledObject")
     made = release._as_keda(scaled)
     assert (made["spec"]["minReplicas"], made["spec"]["maxReplicas"]) == (3, 12)
