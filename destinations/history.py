@@ -8,7 +8,7 @@ counted while the clock was ahead is of no time that was: once it is put back, t
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -156,7 +156,8 @@ def first_since(moment: datetime) -> Snapshot | None:
 def at_most(age_seconds: float) -> Snapshot:
     """The last sample, or a new one if that is older and nobody else is taking one: upkeep may not be running."""
     last_at = Sample.objects.filter(counts__isnull=False).aggregate(last=Max("taken_at"))["last"]
-    if last_at is None or timezone.now() - last_at > timedelta(seconds=age_seconds):
+    age = None if last_at is None else (timezone.now() - last_at).total_seconds()
+    if age is None or age > age_seconds or age < -INTERVAL_SECONDS:  # of a time to come: the clock was put back
         sample()
     return latest() or Snapshot(timezone.now())
 

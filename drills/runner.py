@@ -25,7 +25,7 @@ LEAD_SECONDS = WARM_UP_SECONDS + 1.5  # what that, and the way to the first deli
 AFTER_SECONDS = 5.0  # of load once more, when the first was over before its fault
 ALIVE_SECONDS = 5.0  # for which a process has to live to be back: one that crashes again and again does not
 SAMPLE_SECONDS = 90.0  # one is taken each ten; who was killed while counting keeps others from it for a minute
-_SAMPLES = "SELECT slot FROM destinations_sample WHERE counts IS NOT NULL"
+_SAMPLES = "SELECT slot FROM destinations_sample WHERE counts IS NOT NULL OR %s"
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _one(drill: Drill, stack: Stack, options: Options, home: Path) -> Outcome:
         scene.pause(WARM_UP_SECONDS)
         drill.fault(scene)
         say(f"{drill.name}: mended, {max(scene.left, 0):.0f} s of load to go")
-        before = samples(stack)
+        before = samples(stack, begun=True)
     marks.complaints += absences(stack, before)
     marks.complaints += shortfalls(drill, plan, load.report["accepted"])
     found = outcome(drill.name, drill.target, marks, load.report, load.ledger())
@@ -130,13 +130,13 @@ def shortfalls(drill: Drill, plan: Plan, accepted: int) -> list[str]:
     return plan.shortfall(accepted) if drill.goes_on else []
 
 
-def samples(stack: Stack) -> set[int]:
-    """Which samples of its figures the stack has, once the database answers. Raises NotSo.
+def samples(stack: Stack, begun: bool = False) -> set[int]:
+    """Which samples of its figures the stack has, once the database answers; those it has `begun`, too. Raises NotSo.
 
     By their numbers: a drill may have changed the clock.
     """
     eventually(stack.has_database, "the database answering")
-    return {int(slot) for (slot,) in stack.query(_SAMPLES)}
+    return {int(slot) for (slot,) in stack.query(_SAMPLES % begun)}
 
 
 def absences(stack: Stack, before: set[int]) -> list[str]:

@@ -26,14 +26,15 @@ LOCK_MILLISECONDS = 100
 STEP_SECONDS = 2
 _SET_TIMEOUTS = "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
 
-# Since when another role reads is only shown to members of pg_read_all_stats, and taken for long. An autovacuum, which
-# is of no role, counts where it has a lock: its snapshot is not waited for.
+# Since when another role reads, and its state, is only shown to members of pg_read_all_stats: it is taken for long. An
+# autovacuum, which is of no role, counts where it has a lock: its snapshot is not waited for.
 _READER = """
 SELECT format('%%s (pid %%s), reading%%s', coalesce(nullif(a.application_name, ''), a.usename, 'autovacuum'), a.pid,
     coalesce(' since ' || a.xact_start, ', for how long is hidden'))
 FROM pg_stat_activity a
 WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
-    AND coalesce(a.xact_start, '-infinity') < clock_timestamp() - make_interval(secs => %(seconds)s)
+    AND (a.xact_start < clock_timestamp() - make_interval(secs => %(seconds)s)
+         OR a.xact_start IS NULL AND a.state IS NULL)
     AND (%(pending)s AND a.backend_xmin IS NOT NULL AND a.usesysid IS NOT NULL OR EXISTS (
         SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted
           AND l.relation IN ('ingest_event'::regclass, %(name)s::regclass)))

@@ -84,6 +84,8 @@ def _judge_down(scene: Scene, began: float, ended: float) -> None:
     """Nobody can have been sent to; who is not there counts nothing."""
     if served := felt.served_since(scene.load.ledger(), began, ended):
         scene.complain(f"something came for {len(served)} users while nobody was there")
+    if not felt.accepted_between(scene.load.ledger(), began, ended):
+        scene.complain("nothing was accepted that nobody was there for")
 
 
 def _judge_put_off(scene: Scene, front: Front) -> None:

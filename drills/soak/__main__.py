@@ -61,7 +61,7 @@ def _soak(options: argparse.Namespace, folder: Path) -> list[str]:
         say(f"{rate} events a second for {options.minutes:g} minutes")
         with flowing(stack, plan, folder) as load:
             seen = _watch(stack, load, plan, options.every, random.Random(options.seed))
-            after, sampled = sizes.database(stack), samples(stack)
+            after, sampled = sizes.database(stack), samples(stack, begun=True)
         grown = verdict.growths(seen.memory, began, time.monotonic())
         slow = verdict.latencies(load.ledger())
         _tell(load, grown, slow, before, after)

@@ -137,6 +137,7 @@ STILL = {
     'rudderproj_breaker_state{@, destination="a"}': "0x30",
     'rudderproj_destination_held{@, destination="a"}': "0x30",
     'rudderproj_destination_paused{@, destination="a"}': "0x30",
+    'rudderproj_destination_enabled{@, destination="a"}': "1x30",
     'rudderproj_link_seconds_count{@, end="idle"}': "7x30",
     'rudderproj_processes{@, role="forward"}': "2x30",
     "rudderproj_degraded{@}": "0x30",
@@ -155,6 +156,7 @@ STILL = {
         ("rudderproj_breaker_state", "2x30", False),
         ("rudderproj_destination_held", "1x30", False),
         ("rudderproj_destination_paused", "1x30", False),
+        ("rudderproj_destination_enabled", "0x30", False),
         ("rudderproj_processes", "0x30", False),  # RudderprojNoForwardWorker
         ("rudderproj_degraded", "1x30", False),  # RudderprojDegraded
         ("rudderproj_horizon_age_seconds", "121x30", False),  # RudderprojHorizonHeld

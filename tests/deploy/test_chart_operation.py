@@ -93,8 +93,8 @@ def test_an_archive_is_not_written_over_by_the_cluster_that_came_out_of_it() -> 
 
 def needed(web: int, admin: int, forward: int, alerts: int, beat: int, threads: int = 8, processes: int = 8) -> str:
     """Connections of so many pods and a surge of one each."""
-    of_web, of_forward = threads + 4, 2 * processes + 4
-    pods = ((web, of_web), (admin, of_web), (forward, of_forward), (alerts, 10), (beat, 4))
+    of_web, of_forward = threads + 6, 2 * processes + 4
+    pods = ((web, of_web), (admin, of_web), (forward, of_forward), (alerts, 12), (beat, 4))
     return str(20 + sum((count + 1) * each for count, each in pods))
 
 

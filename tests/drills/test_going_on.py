@@ -22,12 +22,16 @@ def with_ledger(folder: Path, *events: tuple[int, float, float | None]) -> Scene
 
 
 def test_nothing_may_come_while_nobody_is_there(tmp_path: Path) -> None:
-    found = with_ledger(tmp_path, (1, 1.0, 9.9), (2, 1.0, 20.0), (3, 1.0, None))
+    found = with_ledger(tmp_path, (1, 1.0, 9.9), (2, 1.0, 20.0), (3, 11.0, None))
     destinations._judge_down(found, 10.0, 20.0)
     assert found.marks.complaints == []
 
     destinations._judge_down(found, 9.0, 20.0)
-    assert found.marks.complaints == ["something came for 1 users while nobody was there"]
+    destinations._judge_down(found, 12.0, 20.0)
+    assert found.marks.complaints == [
+        "something came for 1 users while nobody was there",
+        "nothing was accepted that nobody was there for",
+    ]
 
 
 @pytest.fixture(autouse=True)

@@ -158,6 +158,15 @@ def test_a_reader_samples_by_itself_only_when_nobody_else_does(
     assert (timezone.now() - found.at < timedelta(seconds=10)) is bool(samples)
 
 
+def test_a_reader_does_not_go_by_a_sample_of_a_time_that_is_still_to_come(committed: None) -> None:
+    put(timezone.now() + timedelta(hours=1))
+
+    found = history.at_most(3600)
+
+    assert abs(timezone.now() - found.at) < timedelta(seconds=10)
+    assert Sample.objects.count() == 1, "the other one is gone"
+
+
 def test_the_number_of_queries_does_not_grow_with_the_destinations(raw: Raw, source: Source) -> None:
     def queries() -> int:
         Sample.objects.all().delete()

@@ -1,5 +1,6 @@
 """Old days are dropped whole, step by step, and nothing else is."""
 
+import threading
 from contextlib import closing
 from datetime import date
 
@@ -84,6 +85,27 @@ def test_a_reader_of_another_role_is_not_waited_for_although_its_age_is_hidden(
         assert [(line["event"], line["because"]) for line in logs] == [("partition.drop_waited", who)]
         assert days(raw) == [9, 1], "it is not even begun"
     assert retention.drop_old(raw) == 1
+
+
+def test_sessions_that_are_idle_between_short_statements_are_no_readers(raw: Connection, source: Source) -> None:
+    """What a session does is looked at first, and what it has locked a moment later."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        with closing(db.connect("short", 30)) as own, own.cursor() as cursor:
+            while not ended.is_set():
+                cursor.execute("SELECT FROM ingest_event LIMIT 1")
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        found = [partitions._reader(raw, partitions.tables(raw)[0]) for _ in range(300)]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert set(found) == {None}
 
 
 def test_a_reader_that_came_a_moment_before_is_waited_for_another_time(
