@@ -123,5 +123,5 @@ def test_the_sizing_names_the_volume_of_the_presets_and_what_the_soak_measured()
     for preset in PRESETS:
         (cluster,) = of_kind(preset, "Cluster")
         assert f"`postgres.storage.size`: {cluster['spec']['storage']['size']} in the presets" in sizing
-    assert "793 bytes for each event of 496" in (ROOT / "docs/reliability.md").read_text()
-    assert "793 for one of 496" in sizing.replace("\n", " ")
+    assert "792 bytes for each event of 513" in (ROOT / "docs/reliability.md").read_text()
+    assert "792 for one of 513" in sizing.replace("\n", " ")
