@@ -1,6 +1,6 @@
 """Which long-running processes live: each keeps one row that says when it was last seen.
 
-Each holds a connection for that: to open one takes the database ten times as long as what is said over it. What a
+Each holds a connection for that: to open one costs the database more than what is said over it. What a
 worker's main process holds its children inherit, and neither use nor close. Must never disturb the process it speaks
 for: a database that is away costs a log line.
 """

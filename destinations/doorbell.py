@@ -181,11 +181,6 @@ def _quietly(use: Callable[[Any], object]) -> None:
 _database = db.Kept("doorbell", STATEMENT_SECONDS)
 
 
-def close() -> None:
-    """Let go of the connection that this process keeps for its bell."""
-    _database.close()
-
-
 def _connections(raw: Connection) -> list[tuple[int, int]]:
     with raw.cursor() as cursor:
         cursor.execute("SELECT source_id, destination_id FROM destinations_connection")

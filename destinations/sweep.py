@@ -96,8 +96,3 @@ def _sweep(raw: Connection) -> int:
     verdict.explain_late(raw)
     doorbell.note_swept()
     return rung
-
-
-def close() -> None:
-    """Let go of the connection that this process keeps for its sweeps."""
-    _database.close()

@@ -166,11 +166,6 @@ def roll_up(asked_by: str) -> None:
         log.info("tallies.not_rolled_up", asked_by=asked_by, error=str(error).strip())
 
 
-def close() -> None:
-    """Let go of the connection that this process keeps for rolling up."""
-    _database.close()
-
-
 @contextmanager
 def one_snapshot() -> Iterator[datetime]:
     """A transaction in which every query sees the same instant: the database's time, which received_at is in too."""

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar, cast
+from weakref import WeakSet
 
 import psycopg2
 from django.db import connections
@@ -45,6 +46,15 @@ def connect(name: str, statement_timeout_seconds: float) -> Connection:
     return raw
 
 
+_all_kept: "WeakSet[Kept]" = WeakSet()
+
+
+def close_kept() -> None:
+    """Let go of all connections that this process keeps; whoever needs one again opens another."""
+    for kept in list(_all_kept):
+        kept.close()
+
+
 class Kept:
     """A connection kept for what a process does again and again; a fork gets one of its own."""
 
@@ -53,6 +63,7 @@ class Kept:
         self._raw: Connection | None = None
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        _all_kept.add(self)
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns; a second time over a new connection if the kept one was lost. Raises psycopg2.Error."""

@@ -72,9 +72,9 @@ def run(due_only: bool = True) -> dict[str, int | None] | None:
             if not _database.run(partial(_do_if_ours, chore, done)):
                 return done or None
             if done[chore.name] is None:
-                close()  # with whatever it left there
+                _database.close()  # with whatever it left there
     except BaseException:
-        close()
+        _database.close()
         raise
     _database.run(_give_back)
     return done
@@ -85,11 +85,6 @@ def look() -> dict[str, Sequence[str]]:
     with closing(db.connect("upkeep", STATEMENT_SECONDS)) as raw, raw.cursor() as cursor:
         cursor.execute(_AS_NEW)
         return {chore.name: chore.look(raw) for chore in _chores.values()}
-
-
-def close() -> None:
-    """Let go of the connection that this process keeps for its upkeeps."""
-    _database.close()
 
 
 def _is_due(chore: Chore) -> bool:

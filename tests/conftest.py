@@ -12,10 +12,9 @@ from django.db import connection
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from redis import Redis
 
-from destinations import doorbell, sweep, tallies
 from ingest import log
 from ingest.config import sources
-from rudderproj import db, upkeep
+from rudderproj import db
 from rudderproj.celery import app
 from tests import flush
 
@@ -68,8 +67,7 @@ def committed(transactional_db: None) -> Iterator[None]:
     sources.clear()
     yield
     log.stop()
-    for keeping in (doorbell, sweep, tallies, upkeep):
-        keeping.close()
+    db.close_kept()
     sources.clear()
 
 

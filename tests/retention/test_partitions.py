@@ -1,7 +1,8 @@
 """Old days are dropped whole, step by step, and nothing else is."""
 
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import date
 
 import pytest
@@ -19,6 +20,17 @@ from tests.retention.log import counts, days, deliver_all, long_reader
 
 def names(raw: Connection) -> list[str]:
     return [table.name for table in partitions.tables(raw)]
+
+
+@contextmanager
+def as_guest(raw: Connection) -> Iterator[None]:
+    """A role that may read, and owns nothing."""
+    with raw.cursor() as cursor:
+        cursor.execute("CREATE ROLE guest; GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest; SET ROLE guest")
+        try:
+            yield
+        finally:
+            cursor.execute("RESET ROLE; DROP OWNED BY guest; DROP ROLE guest")
 
 
 def test_days_older_than_the_retention_go_and_no_others(raw: Connection, source: Source, write_ago: WriteAgo) -> None:
@@ -74,13 +86,9 @@ def test_a_reader_of_another_role_is_not_waited_for_although_its_age_is_hidden(
 ) -> None:
     write_ago(source, 9, "u")
     tally.roll_up_all(raw)
-    with raw.cursor() as cursor, long_reader() as reader:
-        cursor.execute("CREATE ROLE guest; GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest; SET ROLE guest")
-        try:
-            with capture_logs() as logs:
-                assert retention.drop_old(raw) == 0
-        finally:
-            cursor.execute("RESET ROLE; DROP OWNED BY guest; DROP ROLE guest")
+    with long_reader() as reader:
+        with as_guest(raw), capture_logs() as logs:
+            assert retention.drop_old(raw) == 0
         who = f"rudderproj reader (pid {reader.info.backend_pid}), reading, for how long is hidden"
         assert [(line["event"], line["because"]) for line in logs] == [("partition.drop_waited", who)]
         assert days(raw) == [9, 1], "it is not even begun"
@@ -172,13 +180,8 @@ def test_a_table_that_somebody_else_took_off_the_log_is_left_alone(
 def test_a_role_that_does_not_own_the_log_is_told_so(raw: Connection, source: Source, write_ago: WriteAgo) -> None:
     write_ago(source, 9, "u")
     tally.roll_up_all(raw)
-    with raw.cursor() as cursor:
-        cursor.execute("CREATE ROLE guest; GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest; SET ROLE guest")
-        try:
-            with capture_logs() as logs:
-                assert retention.drop_old(raw) == 0
-        finally:
-            cursor.execute("RESET ROLE; DROP OWNED BY guest; DROP ROLE guest")
+    with as_guest(raw), capture_logs() as logs:
+        assert retention.drop_old(raw) == 0
     assert [(line["event"], line["hint"]) for line in logs] == [("partition.drop_refused", retention.NOT_OWNER)]
     assert "must be owner" in logs[0]["error"]
 
