@@ -47,14 +47,16 @@ SELECT d.name, ARRAY(
     WHERE s.destination_id = d.id AND s.state = 'open')
 FROM destinations_destination d WHERE d.id = %(destination)s
 """
-# Of destinations that were held because of a suspect: deaths that were recorded only then.
+# Of destinations that were held because of a suspect: deaths that were recorded only then, of whatever event.
 _LATE = Prepared("""
 SELECT d.name, array_agg(c.id::text) FROM destinations_suspect s
 JOIN destinations_health h ON h.destination_id = s.destination_id AND h.state = 'held'
 JOIN destinations_destination d ON d.id = s.destination_id
 CROSS JOIN LATERAL jsonb_array_elements_text(s.crashes) crash
 JOIN alerts_crash c ON c.id = crash::uuid AND c.explained = ''
-WHERE s.state = 'open' AND s.deaths_alone >= %(fatal)s::int
+WHERE s.state = 'open' AND EXISTS (
+    SELECT FROM destinations_suspect f
+    WHERE f.destination_id = s.destination_id AND f.state = 'open' AND f.deaths_alone >= %(fatal)s::int)
 GROUP BY d.name
 """)
 

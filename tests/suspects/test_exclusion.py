@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from alerts import modes
 from alerts.models import Crash, Incident, Mode
-from destinations import actions, control, lanes, reader
+from destinations import actions, control, health, lanes, reader
 from destinations.forward import Forwarder
 from destinations.models import Connection as Link
 from destinations.models import Health, Suspect
@@ -266,17 +266,26 @@ def test_suspects_of_a_whole_process_are_looked_into_one_at_a_time(world: World,
         assert looking.take_turn(other) is True
 
 
-def test_a_death_that_is_recorded_once_its_destination_is_held_is_explained_too(world: World, raw: Connection) -> None:
+def test_deaths_that_are_recorded_once_a_destination_is_held_are_explained_too(world: World, raw: Connection) -> None:
     world.append("a", "a0")
+    world.append("b", "b0")
     other = crash(entry(world, "a0"))
     for _ in range(2):
         crash({"destination": world.destination.pk})
     work(world)
     assert world.health().state == "held"
-    late = crash({"destination": world.destination.pk})
+    late = [crash({"destination": world.destination.pk}), crash(entry(world, "b0")), crash(entry(world, "a0"))]
+    verdict.explain_late(raw)
+    for one in (other, *late):
+        one.refresh_from_db()
+        assert one.explained == f"destination {world.destination.name}"
+    assert Crash.objects.filter(explained=other.explained).count() == 6
+
+
+def test_a_death_of_a_destination_that_is_held_for_another_reason_counts(world: World, raw: Connection) -> None:
+    world.append("a", "a0")
+    assert health.hold(raw, world.destination.pk, "401")
+    late = crash(entry(world, "a0"))
     verdict.explain_late(raw)
     late.refresh_from_db()
-    assert late.explained == f"destination {world.destination.name}"
-    assert Crash.objects.filter(explained=late.explained).count() == 4
-    other.refresh_from_db()
-    assert other.explained == late.explained
+    assert late.explained == ""
