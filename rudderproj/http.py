@@ -17,6 +17,8 @@ from rudderproj.egress import EgressRefused, Resolver
 ANSWER_BYTES = 4096  # how much of an answer is kept
 DRAIN_BYTES = 65536  # how much is read to keep the connection
 CONNECT_SECONDS = 5.0  # at most; less where a request has less than twice the time
+# A connection that many requests share would be used on long after it is dead. Patient: one that only waits is not.
+PING_SECONDS, PONG_SECONDS = timedelta(seconds=5), timedelta(seconds=20)
 USER_AGENT = "rudderproj/0.1"
 
 
@@ -37,6 +39,7 @@ class HttpClient:
     def __init__(self, allow: list[str]) -> None:
         self._resolver = Resolver(allow)
         self._clients: dict[_Key, tuple[str, Client]] = {}
+        self._sharing: set[_Key] = set()  # whose requests share a connection: HTTP/2
 
     async def send(
         self,
@@ -83,15 +86,24 @@ class HttpClient:
         for address in addresses:
             client = self._client(key, address)
             try:
-                return await _exchange(client, request, started, timeout_seconds + started - time.monotonic())
+                answer, shares = await _exchange(client, request, started, timeout_seconds + started - time.monotonic())
+                (self._sharing.add if shares else self._sharing.discard)(key)
+                return answer
             except PyreqwestError as error:
                 if _connected(error):  # perhaps it was taken: not to be sent again from here
+                    self._leave(key, client, error)
                     raise
                 if address == addresses[-1] or time.monotonic() >= started + timeout_seconds:
                     self._resolver.forget(host, port)
                     self._clients.pop(key, None)
                     raise
         raise EgressRefused(f"{host} has no address")
+
+    def _leave(self, key: "_Key", client: Client, error: PyreqwestError) -> None:
+        """Where requests share a connection, one that timed out may have met a dead one: the next gets another."""
+        is_late = isinstance(error, RequestTimeoutError) and key in self._sharing
+        if is_late and (known := self._clients.get(key)) and known[1] is client:
+            del self._clients[key]
 
     async def _resolve(self, host: str, port: int, timeout_seconds: float) -> list[str]:
         try:
@@ -110,6 +122,9 @@ class HttpClient:
             ClientBuilder()
             .follow_redirects(False)
             .no_proxy()
+            .http2(True)  # where the server offers it, by TLS alone
+            .http2_keep_alive_interval(PING_SECONDS)
+            .http2_keep_alive_timeout(PONG_SECONDS)
             .user_agent(USER_AGENT)
             .connect_timeout(timedelta(seconds=connect_seconds))
             .resolve(host, address, port)
@@ -130,15 +145,16 @@ class _Prepared(NamedTuple):
     connect_seconds: float
 
 
-async def _exchange(client: Client, prepared: _Prepared, started: float, seconds: float) -> Answer:
-    """Send once and read the answer. Raises PyreqwestError."""
+async def _exchange(client: Client, prepared: _Prepared, started: float, seconds: float) -> tuple[Answer, bool]:
+    """Send once and read the answer; whether others use its connection meanwhile. Raises PyreqwestError."""
     request = client.request(prepared.method, prepared.target).headers(prepared.headers)
     request = request.timeout(timedelta(seconds=seconds))
     async with request.body_bytes(prepared.body).build_streamed() as response:
         content = await response.body_reader.read(DRAIN_BYTES)
         text = bytes(content or b"")[:ANSWER_BYTES].decode(errors="replace").replace("\0", "\ufffd")
         retry_after = response.get_header("retry-after")
-        return Answer(response.status, text, retry_after, "", True, time.monotonic() - started)
+        answer = Answer(response.status, text, retry_after, "", True, time.monotonic() - started)
+        return answer, response.version == "HTTP/2.0"
 
 
 def _no_answer(error: str, connected: bool, started: float) -> Answer:
