@@ -16,12 +16,15 @@ from rudderproj.prepared import Prepared
 STATEMENT_SECONDS = 10.0
 
 # Once a second in the whole deployment, however many beats and workers ask. A turn in the future is no turn: the
-# database's clock was put back, and waiting for it would leave lost rings lost for as long.
+# database's clock was put back, and waiting for it would leave lost rings lost for as long. With it comes what there is
+# to tidy: hardly ever anything, and four questions a second less.
 _TURN = """
 INSERT INTO destinations_sweep (id, ran_at) VALUES (1, now())
 ON CONFLICT (id) DO UPDATE SET ran_at = now()
 WHERE destinations_sweep.ran_at NOT BETWEEN now() - interval '0.9 second' AND now()
-RETURNING id
+RETURNING EXISTS (SELECT FROM destinations_health WHERE state = 'held'),
+    EXISTS (SELECT FROM destinations_replay WHERE counts IS NULL),
+    EXISTS (SELECT FROM destinations_suspect WHERE state = 'open')
 """
 
 # The newest events are looked for from the day on of the source's cursor furthest behind, not in a month's partitions.
@@ -87,12 +90,17 @@ def sweep() -> int:
 def _sweep(raw: Connection) -> int:
     with raw.cursor() as cursor:
         cursor.execute(_TURN)
-        if cursor.fetchone() is None:
-            return 0
-    unreadable.release(raw)
+        turn = cursor.fetchone()
+    if turn is None:
+        return 0
+    are_held, are_replayed, are_suspected = turn
+    if are_held:
+        unreadable.release(raw)
     rung = doorbell.ring(with_work(raw))
-    steer.close_ended(raw)
-    looking.drop_gone(raw)
-    verdict.explain_late(raw)
+    if are_replayed:
+        steer.close_ended(raw)
+    if are_suspected:
+        looking.drop_gone(raw)
+        verdict.explain_late(raw)
     doorbell.note_swept()
     return rung
