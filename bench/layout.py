@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import days
 from bench.server import Server, sinking
 from drills.stack import Stack, free_ports
 from rudderproj import env
@@ -28,6 +29,8 @@ class Layout:
     destinations: int = 1
     sources: int = 1
     environ: tuple[tuple[str, str], ...] = ()
+    batch_events: int = 1  # in one request to a destination, at most
+    days: int = 1  # the log's age
     label: str = ""
 
     @property
@@ -36,13 +39,14 @@ class Layout:
 
     def document(self, sink_port: int) -> dict[str, Any]:
         """For `manage.py apply`: every source connected to every destination, and one source to none."""
+        more = {"batch_events": self.batch_events} if self.batch_events > 1 else {}
         return {
             "sources": [{"name": key, "write_key": key} for key in [*self.write_keys, UNCONNECTED]],
             "destinations": [
                 {
                     "name": f"d{number}",
                     "type": "webhook",
-                    "config": {"webhookUrl": f"http://127.0.0.1:{sink_port}/d{number}", "webhookMethod": "POST"},
+                    "config": {"webhookUrl": f"http://127.0.0.1:{sink_port}/d{number}", "webhookMethod": "POST"} | more,
                     "sources": self.write_keys,
                 }
                 for number in range(self.destinations)
@@ -64,6 +68,8 @@ def running(layout: Layout) -> Iterator[Server]:
         stack = Stack(Path(folder) / "stack", environ)
         stack.folder.mkdir()
         with stack.running():
+            if layout.days > 1:
+                _grow_old(stack, layout, sink.port)
             stack.apply(**layout.document(sink.port))
             time.sleep(IN_FORCE_SECONDS)
             yield Server(
@@ -76,3 +82,10 @@ def running(layout: Layout) -> Iterator[Server]:
                 stack.lives,
                 stack,
             )
+
+
+def _grow_old(stack: Stack, layout: Layout, sink_port: int) -> None:
+    """Fill the log of sources that are connected to nothing yet."""
+    stack.apply(sources=layout.document(sink_port)["sources"])
+    with contextlib.closing(stack.connect()) as raw:
+        days.fill(raw, layout.days)

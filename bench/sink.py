@@ -45,13 +45,14 @@ class Sink:
         return HANG if request.path == self._hanging else self._deliver(request.path, request.body)
 
     def _deliver(self, path: bytes, body: bytes) -> Reply:
-        event = orjson.loads(body)
-        user, properties = event["userId"], event["properties"]
-        if user.startswith(self._run):
-            latency_ms = (time.time() - properties["due_at"]) * 1000
-            self._ledgers[path].add(user, properties["number"], latency_ms)
-        else:
-            self._strays += 1
+        parsed = orjson.loads(body)
+        for event in parsed.get("batch") or [parsed]:
+            user, properties = event["userId"], event["properties"]
+            if user.startswith(self._run):
+                latency_ms = (time.time() - properties["due_at"]) * 1000
+                self._ledgers[path].add(user, properties["number"], latency_ms)
+            else:
+                self._strays += 1
         return self._reply
 
     def _told(self, target: str) -> dict[str, Any]:

@@ -38,6 +38,11 @@ KINDS = {
         lambda value: Load(connections=max(16, int(value)), at_most=DELIVERIES_PER_SECOND),
     ),
     "bytes": Kind("size of an event", _fixed, lambda value: Load(size=int(value), at_most=DELIVERIES_PER_SECOND)),
+    "days": Kind(
+        "days of 20,000 events each in the log",
+        lambda value: Layout(days=int(value)),
+        lambda _: Load(at_most=DELIVERIES_PER_SECOND),
+    ),
     "users": Kind("users", _fixed, lambda value: Load(users=int(value), at_most=DELIVERIES_PER_SECOND)),
     "skew": Kind(
         "Zipf's exponent of users: 0 none, 1 usual",

@@ -38,6 +38,7 @@ def _workers(count: int) -> Scenario:
         ("FORWARD_AUTOSCALE", f"{count},{count}"),
         ("FORWARD_SHARE", str(count)),
         ("FORWARD_CONCURRENCY", "16"),
+        ("FORWARD_CONCURRENCY_MOST", "16"),
     )
     once = partial(drain.drain, events_per_second=400.0 * count, answer_ms=WORKERS_SINK_MS)
     return Scenario(f"workers: {count}", _delivered(), once, Layout(environ=environ))
@@ -67,6 +68,12 @@ SCENARIOS = (
         _delivered(10_000),
         partial(drain.drain, events_per_second=5000.0),
         Layout(destinations=5),
+    ),
+    Scenario(
+        "backlog, batches of 50 to the destination",
+        _delivered(),
+        partial(drain.drain, events_per_second=10_000.0),
+        Layout(batch_events=50),
     ),
     Scenario(
         "fifty destinations", Figure("latency_ms.p99", "ms p99"), partial(hung.others, load=BESIDE, hangs=False), FIFTY
