@@ -1,9 +1,12 @@
-"""One attempt at an event: built, sent and judged, and noted as in flight for all that time.
+"""One attempt at an event, or at several: built, sent and judged, and noted as in flight for all that time.
 
 What a link, a probe and an examination share. Must never be called for an event whose lane is not held.
 """
 
+from collections.abc import Sequence
+
 from destinations.lease import Lease
+from destinations.outcome import Outcome, classify
 from destinations.plugins.base import BuildError
 from destinations.reader import Owed
 from destinations.sender import Sender
@@ -23,3 +26,23 @@ async def attempt(owed: Owed, hands: Hands, sender: Sender, settler: Settler, le
         return None
     finally:
         hands.drop(slot)
+
+
+async def attempt_together(
+    events: Sequence[Owed], hands: Hands, sender: Sender, settler: Settler, lease: Lease
+) -> bool:
+    """Whether the destination took all of these in one request. If not, nothing is judged: each is tried alone."""
+    slots = [hands.take(owed) for owed in events]
+    try:
+        request = sender.build_together(events)
+        answer = await sender.send(events[0], request, lease.remaining, len(events))
+        if classify(answer) is not Outcome.DELIVERED:
+            return False
+        for owed in events:
+            settler.answered(owed, request, answer)
+        return True
+    except BuildError:
+        return False
+    finally:
+        for slot in slots:
+            hands.drop(slot)

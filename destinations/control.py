@@ -24,7 +24,7 @@ UNREADABLE = "the configuration cannot be read"
 
 _READ = Prepared("""
 SELECT d.name, d.type, d.config, d.enabled, d.rate_limit, d.max_concurrency, d.retry, d.event_filter,
-    h.state, h.breaker, h.probe_at <= now() AS probe_due, h.probes_failed, h.streak,
+    h.state, h.breaker, h.probe_at <= now() AS probe_due, h.probes_failed, h.streak, h.learned,
     coalesce(nullif(%(forced)s::text, ''), (SELECT mode FROM alerts_mode)) AS mode, clock_timestamp() AS read_at,
     (SELECT count(*) FROM destinations_claim WHERE destination_id = d.id) AS claims,
     coalesce((SELECT jsonb_object_agg(c.id, jsonb_build_object('active', c.enabled AND d.enabled, 'gaps', coalesce(
@@ -73,6 +73,7 @@ class Control:
     probe_due: bool | None
     probes_failed: int
     streak: dict[str, Any]
+    learned: dict[str, int] | None  # sender.Learned, as the last link has it
     mode: str
     read_at: datetime  # by the database's clock, which decides when a retry is due
     claims: int
@@ -119,9 +120,9 @@ class Control:
         """How many links may work on this destination at once."""
         return min(share, self.max_concurrency or share)
 
-    def concurrency(self, share: int, default: int) -> int:
-        """Requests one link may have in flight: the slots' parts never add up to more than max_concurrency."""
-        return max(1, self.max_concurrency // self.slots(share)) if self.max_concurrency else default
+    def part(self, share: int) -> int | None:
+        """One link's part of max_concurrency, if there is one: the slots' parts never add up to more."""
+        return max(1, self.max_concurrency // self.slots(share)) if self.max_concurrency else None
 
     def wanted(self, names: frozenset[str]) -> dict[int, Wanted]:
         """What each connection asks for, by connection id."""

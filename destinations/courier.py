@@ -17,20 +17,33 @@ User = tuple[int, str]
 
 
 class Courier:
-    """Queues per user and a fixed number of senders. `deliver(owed)` says whether the user may go on."""
+    """Queues per user, and senders. `deliver(owed)` says whether the user may go on; who sets `stopping` ends it."""
 
-    def __init__(self, deliver: Callable[[Owed], Awaitable[bool]], senders: int) -> None:
+    def __init__(self, deliver: Callable[[Owed], Awaitable[bool]], stopping: asyncio.Event, senders: int) -> None:
         self._deliver = deliver
         self._queues: dict[User, deque[Owed]] = {}
         self._ready: asyncio.Queue[User] = asyncio.Queue()
         self._blocked: set[User] = set()
-        self._tasks = [asyncio.create_task(self._sender()) for _ in range(senders)]
         self._flying_since: dict[User, float] = {}
-        self.stopping = asyncio.Event()
+        self.stopping = stopping
         self.flying: dict[User, Owed] = {}
         self.queued = 0
         self.sizes: Counter[int] = Counter()  # of what is queued or in flight, by lane id
         self.events: Counter[int] = Counter()  # the same, how many
+        self._tasks: list[asyncio.Task[None]] = []
+        self.senders = 0
+        self.allow(senders)
+
+    def allow(self, senders: int) -> None:
+        """Have so many senders from now on. One too many ends with what it does; one that failed stays to tell."""
+        if senders == self.senders or self.stopping.is_set():
+            return
+        self.senders = senders
+        for number in range(senders):
+            if number == len(self._tasks):
+                self._tasks.append(asyncio.create_task(self._sender(number)))
+            elif self._tasks[number].done() and not self._tasks[number].exception():
+                self._tasks[number] = asyncio.create_task(self._sender(number))
 
     def add(self, owed: Owed) -> None:
         """Queue an event behind the user's others."""
@@ -101,14 +114,20 @@ class Courier:
                 return task.exception()
         return None
 
-    async def _sender(self) -> None:
+    async def _sender(self, number: int) -> None:
         while not self.stopping.is_set():  # a request that ends as it is cancelled may swallow the cancellation
             user = await self._ready.get()
-            for _ in range(FAIR_EVENTS):
-                if self.stopping.is_set() or not await self._next(user):
-                    break
-            else:
+            if number >= self.senders:
                 self._ready.put_nowait(user)
+                return
+            await self._work(user)
+
+    async def _work(self, user: User) -> None:
+        """What this user has, as long as it is not too much at once."""
+        for _ in range(FAIR_EVENTS):
+            if self.stopping.is_set() or not await self._next(user):
+                return
+        self._ready.put_nowait(user)
 
     async def _next(self, user: User) -> bool:
         """Send the user's next event; False when the user has none or may not go on."""

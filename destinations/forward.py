@@ -191,9 +191,8 @@ class Forwarder:
         self, destination_id: int, lease: Lease, seen: Control, sender: Sender, settler: Settler, mark: Mark
     ) -> bool:
         limits, hands = self._limits, Hands(flight.mine(), destination_id)
-        senders = seen.concurrency(limits.share, limits.concurrency)
         outlook = Outlook(self._links, LINKS, self._is_told, self._nobody_waits)
-        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, senders, mark, outlook)
+        link = Link(self._database, destination_id, lease, seen, sender, settler, hands, mark, outlook)
         slots = seen.slots(limits.share)
         first_lanes = -(-len(seen.connections) * LANES // slots)
         try:

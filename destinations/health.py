@@ -112,6 +112,15 @@ def hold(raw: Connection, destination_id: int, error: str) -> bool:
     )
 
 
+def note_learned(raw: Connection, destination_id: int, learned: dict[str, int]) -> None:
+    """Keep how much it takes at once for the next link to begin with."""
+    _changed(
+        raw,
+        "UPDATE destinations_health SET learned = %(learned)s WHERE destination_id = %(destination)s",
+        {"destination": destination_id, "learned": Json(learned)},
+    )
+
+
 def note_streak(raw: Connection, destination_id: int, streak: Streak, error: str) -> None:
     """Keep the failures since the last success for the next link."""
     _changed(

@@ -9,7 +9,7 @@ from django.conf import settings
 from destinations import control
 from destinations.control import Control
 from destinations.retry import RetryPolicy
-from destinations.sender import Sender
+from destinations.sender import Bounds, Sender
 from destinations.settle import Settler
 from rudderproj.http import HttpClient
 
@@ -25,6 +25,7 @@ class Limits:
 
     share: int
     concurrency: int
+    concurrency_most: int
     budget_seconds: float
     claim_seconds: float
     timeout_seconds: float
@@ -40,6 +41,7 @@ class Limits:
         return cls(
             env["FORWARD_SHARE"],
             env["FORWARD_CONCURRENCY"],
+            env["FORWARD_CONCURRENCY_MOST"],
             env["FORWARD_BUDGET_SECONDS"],
             env["FORWARD_CLAIM_SECONDS"],
             env["FORWARD_TIMEOUT_SECONDS"],
@@ -48,7 +50,9 @@ class Limits:
 
     def sender(self, seen: Control, client: HttpClient) -> Sender:
         """What sends to the destination. Raises sender.PluginBroken."""
-        return Sender(seen, client, clock_of(seen), self.timeout_seconds)
+        most = max(self.concurrency, self.concurrency_most)
+        bounds = Bounds(self.concurrency, most, seen.part(self.share))
+        return Sender(seen, client, clock_of(seen), self.timeout_seconds, bounds)
 
     def claim_for(self, sender: Sender) -> float:
         """Seconds of a lease. Renewed when a third is gone, so that a request always has its whole timeout before the

@@ -9,12 +9,11 @@ import asyncio
 import psycopg2
 
 from destinations import control, doorbell, reader, stopping
-from destinations.attempt import attempt
 from destinations.breaker import Verdict
 from destinations.control import Control
-from destinations.courier import Courier
 from destinations.doorbell import Lanes
 from destinations.due import LANE_SPAN, READ_EVENTS, Due
+from destinations.errand import CHECKPOINT_EVENTS, Errand
 from destinations.lanes import ClaimedLane, Which
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.marks import Mark
@@ -32,7 +31,6 @@ from ingest.models import LANES
 
 LANE_ROWS = 1000  # failed and waiting rows of a lane beyond which its cursor stops instead
 CHECKPOINT_SECONDS = 0.05  # times outlook.crowd
-CHECKPOINT_EVENTS = 200  # while one is written, so many more are sent at most
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination, times outlook.crowd
 TAKES = 3  # after which a link that is alone takes the lanes without work, too
 SPARE_LANES = 2 * LANES  # if they are no more: each is written twice, when it is taken and given back
@@ -41,7 +39,7 @@ HANG_SECONDS = 0.5  # a request that takes longer is not waited for with what ot
 
 
 class Link:
-    """Forwards the lanes of one lease. `senders` requests are in flight at most."""
+    """Forwards the lanes of one lease."""
 
     def __init__(
         self,
@@ -52,7 +50,6 @@ class Link:
         sender: Sender,
         settler: Settler,
         hands: Hands,
-        senders: int,
         mark: Mark,
         outlook: Outlook,
     ) -> None:
@@ -69,14 +66,13 @@ class Link:
         self._due = Due()
         self._checkpoint_at = self._control_at = self._take_at = 0.0
         self._alone_at = clock() + CONTROL_SECONDS  # until then another link may be on its way, to share the lanes
-        self._has_room = asyncio.Event()  # for events that no checkpoint has noted yet
-        self._has_room.set()
         self._takes = 0  # that found lanes
-        self._witness = Witness(database, destination_id, settler, seen.streak)
+        self._witness = Witness(database, destination_id, settler, sender, seen)
         self._first, self._outdated = seen, False  # once configuration has changed the next link reads it
-        self._courier = Courier(self._deliver, senders)
+        self._errand = Errand(lease, sender, settler, hands, outlook, seen.skip)
+        self._courier = self._errand.courier()
         self._memory = Memory(self._courier.sizes, outlook.links)
-        self._replays = Replays(database, self._courier, settler, hands, senders, clock)
+        self._replays = Replays(database, self._courier, settler, hands, sender.requests, clock)
         self._replays.keep(seen.replays)
         self._telling: list[asyncio.Task[None]] = []
         self.progressed = False  # something was settled: the next link may find more
@@ -114,7 +110,7 @@ class Link:
     async def _quiesce(self) -> bool:
         """Start nothing new and wait for what is in flight, as long as the lease allows; True when all of it ended."""
         self._courier.stop()
-        self._has_room.set()
+        self._errand.make_room()
         while self._courier.flying and self._lease.is_good:
             await asyncio.sleep(POLL_SECONDS)
         return not self._courier.flying
@@ -194,6 +190,8 @@ class Link:
     async def _keep_lease(self) -> None:
         if failure := self._courier.failure:
             raise failure
+        self._courier.allow(self._sender.requests)
+        self._replays.pace.senders = self._sender.requests * self._sender.batch_events
         if not self._lease.is_good:
             raise LeaseLost("deadline passed")
         await self._lease.renew_if_due()
@@ -215,6 +213,7 @@ class Link:
         if (seen := await self._database.run(control.read, self._destination_id)) is None:
             raise LeaseLost("destination deleted")
         self._control, self._wanted = seen, seen.wanted(self._sender.names)
+        self._errand.skip = seen.skip
         self._sender.keep_rate(seen.rate_limit, seen.claims)
         self._replays.keep(seen.replays)
         gone = [lane.id for lane in self._lease.lanes.values() if lane.connection_id not in self._wanted]
@@ -236,7 +235,7 @@ class Link:
             lane, user_key = queue[0].lane, queue[0].user_key
             if (lane.connection_id, lane.replay, user_key) not in unwritten and queue[0].user not in before:
                 for owed in queue[: self._replays.allowed(lane, len(queue))] if lane.replay else queue:
-                    if self._skips(owed):
+                    if self._errand.skips(owed):
                         continue
                     self._hands.parse(owed)
                     (self._replays if lane.replay else self._courier).add(owed)
@@ -279,7 +278,7 @@ class Link:
         if lane.id in self._stopped or lane.id not in self._lease.lanes or not lane.progress.read(owed.place, owed.day):
             return
         wanted = self._wanted[lane.connection_id]
-        if not in_gap(owed.place[0], wanted.gaps) and self._skips(owed):
+        if not in_gap(owed.place[0], wanted.gaps) and self._errand.skips(owed):
             return
         self._hands.parse(owed)
         if reason := unwanted(owed.event or {}, owed.place[0], wanted):
@@ -290,28 +289,6 @@ class Link:
             self._settler.wait(owed)
         else:
             self._courier.add(owed)
-
-    def _skips(self, owed: Owed) -> bool:
-        """Settle the event as skipped if an operator passed it over."""
-        skip = self._control.skip
-        if skip is None or owed.lane.replay or not skip.covers(owed.place[0]):
-            return False
-        self._settler.skip(owed, skip.actor)
-        return True
-
-    async def _deliver(self, owed: Owed) -> bool:
-        """The courier's errand: one attempt; True when the user's next event may follow."""
-        if self._skips(owed):
-            return True
-        await self._has_room.wait()
-        if not await self._sender.turn(self._courier.stopping) or not self._lease.is_good:
-            return False
-        may_go_on = await attempt(owed, self._hands, self._sender, self._settler, self._lease) is not False
-        self.outlook.note_answer()
-        if self._settler.settled >= CHECKPOINT_EVENTS:
-            self._has_room.clear()
-            self.outlook.cut_short()
-        return may_go_on
 
     async def _checkpoint_if_due(self) -> None:
         if not self._has_unwritten():
@@ -332,7 +309,7 @@ class Link:
             self.keep_failures()
         self.progressed = self.progressed or self._settler.settled > 0
         changes = self._settler.take_changes()
-        self._has_room.set()
+        self._errand.make_room()
         await self._lease.checkpoint(changes)
         if changes.rows:  # the next rows of those users may be due now
             self._control_at = 0.0

@@ -65,6 +65,12 @@ DEFINITIONS = (
     Definition("rudderproj_breaker_state", "gauge", "0 closed, 1 half open (probing), 2 open", _OF_DESTINATION),
     Definition("rudderproj_breaker_open_seconds", "gauge", "since when the breaker is not closed", _OF_DESTINATION),
     Definition("rudderproj_failed_probes", "gauge", "probes that failed since the breaker opened", _OF_DESTINATION),
+    Definition(
+        "rudderproj_destination_concurrency",
+        "gauge",
+        "events that a link may have in flight, as the last one found out by the answers",
+        _OF_DESTINATION,
+    ),
     Definition("rudderproj_log_events_total", "counter", "events the log took, connected or not", ("source",)),
     Definition("rudderproj_log_bytes", "gauge", "size of the event log with its indexes"),
     Definition("rudderproj_log_partitions", "gauge", "days the event log holds, days ahead included"),
@@ -114,7 +120,7 @@ def read() -> Mapping[str, Rows]:
     return found
 
 
-_HEALTH = [f"health__{name}" for name in ("state", "breaker", "opened_at", "probes_failed")]
+_HEALTH = [f"health__{name}" for name in ("state", "breaker", "opened_at", "probes_failed", "learned")]
 
 
 def _one(value: float) -> Rows:
@@ -150,6 +156,9 @@ def _destinations(rows: list[Destination], snapshot: history.Snapshot) -> dict[s
         "rudderproj_destination_paused": {row.pk: row.health.state == Health.State.PAUSED for row in rows},
         "rudderproj_breaker_state": {row.pk: BREAKER[Health.Breaker(row.health.breaker)] for row in rows},
         "rudderproj_breaker_open_seconds": {row.pk: _age(row.health.opened_at) for row in rows},
+        "rudderproj_destination_concurrency": {
+            row.pk: row.health.learned["events"] for row in rows if row.health.learned
+        },
         "rudderproj_failed_probes": {row.pk: row.health.probes_failed for row in rows},
     }
     return {name: _named(found, names) for name, found in values.items()}

@@ -6,16 +6,19 @@ a destination does.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from destinations import registry
+from destinations.batch_size import BatchSize
 from destinations.control import Control
-from destinations.outcome import classify, describe
-from destinations.plugins.base import BuildContext, BuildError, Plugin, Request
+from destinations.outcome import Outcome, classify, describe
+from destinations.plugins.base import BatchPlugin, BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
 from destinations.selection import FORGOTTEN
+from destinations.throttle import Throttle
 from ingest.tombstone import is_tombstone
 from rudderproj import metrics
 from rudderproj.http import Answer, HttpClient
@@ -23,23 +26,65 @@ from rudderproj.logs import wide
 from rudderproj.masking import masker
 
 BURST_SECONDS = 0.05  # timers are late: what was missed so long ago may be made up for
+BATCHES = 2  # requests in flight at least, if they may be: a batch fills while another is on its way
+BATCH_SECONDS = 0.5  # of the rate: a batch has no more than that, so that it is no burst, nor long waited for
 
 
 class PluginBroken(Exception):
     """The destination type's plugin cannot be imported: the destination is held, the worker goes on."""
 
 
+class Bounds(NamedTuple):
+    """How many events a link may have in flight: before anybody has learned how many, and at most.
+
+    `requests`: of an operator, and then all of them at once.
+    """
+
+    start: int
+    most: int
+    requests: int | None = None
+
+
+ONE = Bounds(1, 1)
+
+
+class Learned(NamedTuple):
+    """How much a destination takes at once, as links found out. `of`: what was configured then."""
+
+    events: int  # in flight
+    batch: int  # in one request
+    of: int
+
+    @classmethod
+    def stored(cls, value: dict[str, int] | None, of: int) -> "Learned | None":
+        """From its fields; None if there is nothing, or of another configuration."""
+        return cls(**value) if value and value["of"] == of else None
+
+
 class Sender:
     """Sends events of one link to its destination."""
 
     def __init__(
-        self, seen: Control, client: HttpClient, clock: Callable[[], datetime], timeout_seconds: float
+        self,
+        seen: Control,
+        client: HttpClient,
+        clock: Callable[[], datetime],
+        timeout_seconds: float,
+        bounds: Bounds = ONE,
     ) -> None:
         self._control = seen
         self._client = client
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._plugin = _plugin(seen.type)
+        most_batch = _most_batch(self._plugin, seen)
+        learned = Learned.stored(seen.learned, most_batch)
+        self._bounds = bounds
+        self._batch = BatchSize(most_batch, learned.batch if learned else None)
+        start, most = bounds.start, bounds.most
+        if bounds.requests and not self.takes_batches:
+            start = most = bounds.requests
+        self._throttle = Throttle(learned.events if learned else start, most)
         self.mask = masker(registry.schema(seen.type).secrets(seen.config))
         self._interval = self._next_at = 0.0
         self._pace = asyncio.Lock()
@@ -50,36 +95,74 @@ class Sender:
         """What an event's `integrations` may call this destination, in lower case."""
         return registry.names(self._control.name, self._control.type)
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether a request may carry several events, as it is configured."""
+        return self._batch.most > 1
+
+    @property
+    def batch_events(self) -> int:
+        """How many events a request may carry now."""
+        size = self._batch.size
+        return min(size, max(1, int(BATCH_SECONDS / self._interval))) if self._interval else size
+
+    @property
+    def requests(self) -> int:
+        """How many requests may be in flight now."""
+        limit, size = self._throttle.limit, self._batch.size
+        found = limit if size == 1 else max(BATCHES, limit // size)
+        return min(found, self._bounds.requests or found)
+
+    @property
+    def learned(self) -> Learned:
+        """For the next link to begin with."""
+        return Learned(self._throttle.limit, self._batch.size, self._batch.most)
+
     def keep_rate(self, rate_limit: int | None, links: int) -> None:
         """Send this link's part of `rate_limit` events a second, shared by so many links."""
         self._interval = max(1, links) / rate_limit if rate_limit else 0.0
 
     def build(self, owed: Owed) -> Request:
         """The request for an event. Raises BuildError with the reason when there can be none."""
-        if owed.payload is None or owed.event is None:
-            raise BuildError("the log no longer has the payload")
-        if is_tombstone(owed.event):
-            raise BuildError(FORGOTTEN)
-        return self.request_for(owed.payload, owed.event, owed.message_id, owed.attempts + 1)
+        payload, event = _content(owed)
+        return self.request_for(payload, event, owed.message_id, owed.attempts + 1)
 
     def request_for(self, payload: str, event: dict[str, Any], message_id: str, attempt: int) -> Request:
         """The request for an event, as text and parsed. Raises BuildError with the reason when there can be none."""
         context = BuildContext(self._clock(), message_id, attempt)
-        try:
+        with self._failing():
             return self._plugin.build(payload, event, self._control.config, context)
+
+    def may_go_together(self, owed: Owed) -> bool:
+        """Whether there is a payload; if not, what is told of it is the event's own."""
+        return owed.event is not None and not is_tombstone(owed.event)
+
+    def build_together(self, events: Sequence[Owed]) -> Request:
+        """One request for several events. Raises BuildError; then each is to be built by itself."""
+        payloads = [_content(owed)[0] for owed in events]
+        ids = "\n".join(owed.message_id for owed in events)
+        name = f"batch-{hashlib.sha256(ids.encode(errors='surrogatepass')).hexdigest()[:32]}"
+        with self._failing():
+            plugin = cast(BatchPlugin, self._plugin)
+            return plugin.build_batch(payloads, self._control.config, BuildContext(self._clock(), name, 1))
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
         except BuildError:
             raise
         except Exception as error:
             raise BuildError(f"the {self._control.type} plugin failed: {type(error).__name__}") from error
 
-    async def turn(self, stopping: asyncio.Event) -> bool:
-        """Wait until the rate allows another request; False when `stopping` came first."""
+    async def turn(self, stopping: asyncio.Event, events: int = 1) -> bool:
+        """Wait until the rate allows so many events more; False when `stopping` came first."""
         if self._interval:
             async with self._pace:
                 await self.rest(stopping)
                 if not stopping.is_set():
                     now = asyncio.get_running_loop().time()
-                    self._next_at = max(self._next_at, now - BURST_SECONDS) + self._interval
+                    self._next_at = max(self._next_at, now - BURST_SECONDS) + self._interval * events
         return not stopping.is_set()
 
     async def rest(self, stopping: asyncio.Event) -> None:
@@ -95,12 +178,25 @@ class Sender:
         """The longest a request of this destination may take."""
         return max(self._timeout_seconds, float(self._control.config.get("timeout_seconds") or 0))
 
-    async def send(self, owed: Owed, request: Request, most_seconds: float) -> Answer:
-        """Send it now; it takes `most_seconds` at most, cancelled or not: cancelling does not take a request back."""
+    async def send(self, owed: Owed, request: Request, most_seconds: float, events: int = 1) -> Answer:
+        """Send it now; it takes `most_seconds` at most, cancelled or not: cancelling does not take a request back.
+
+        For so many events, of which `owed` is the first.
+        """
         usual = request.timeout_seconds or self._timeout_seconds
         timeout = min(usual, most_seconds)
-        answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout, usual)
+        begun = self._throttle.begin(self.requests)
+        try:
+            answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout, usual)
+        finally:
+            self._throttle.end()
+        self._throttle.note(begun, answer, events)
         outcome = classify(answer)
+        if outcome is Outcome.DELIVERED:
+            self._batch.taken(events)
+        elif events > 1:
+            self._batch.refused()
+            outcome = Outcome.RETRY  # each by itself
         metrics.ATTEMPTS.add(1, self._control.name, outcome)
         metrics.ATTEMPT_SECONDS.add(answer.seconds, outcome)
         wide(
@@ -109,11 +205,31 @@ class Sender:
             connection_id=owed.lane.connection_id,
             message_id=owed.message_id,
             attempt=owed.attempts + 1,
+            events=events,
             outcome=outcome,
             answer=self.mask(describe(answer)),
             duration_ms=round(answer.seconds * 1000, 1),
         )
         return answer
+
+
+def _content(owed: Owed) -> tuple[str, dict[str, Any]]:
+    """Its payload, as text and parsed. Raises BuildError if there is nothing to be sent."""
+    if owed.payload is None or owed.event is None:
+        raise BuildError("the log no longer has the payload")
+    if is_tombstone(owed.event):
+        raise BuildError(FORGOTTEN)
+    return owed.payload, owed.event
+
+
+def _most_batch(plugin: Plugin, seen: Control) -> int:
+    """How many events a request may carry, as it is configured; 1 for none but the first. Raises PluginBroken."""
+    if not isinstance(plugin, BatchPlugin):
+        return 1
+    try:
+        return int(plugin.batch_events(seen.config))
+    except Exception as error:
+        raise PluginBroken(f"the {seen.type} plugin failed: {type(error).__name__}: {error}") from error
 
 
 def _plugin(name: str) -> Plugin:

@@ -5,18 +5,23 @@ Must never tell of failures that are their users' own.
 
 from destinations import health
 from destinations.breaker import Streak, Verdict
+from destinations.control import Control
 from destinations.lease import Database
+from destinations.sender import Sender
 from destinations.settle import Settler
 
 
 class Witness:
-    """One link's. `noted`: the streak of failures as the database has it."""
+    """One link's. `seen`: the streak of failures and the rest as the database has it."""
 
-    def __init__(self, database: Database, destination_id: int, settler: Settler, noted: dict[str, object]) -> None:
+    def __init__(
+        self, database: Database, destination_id: int, settler: Settler, sender: Sender, seen: Control
+    ) -> None:
         self._database = database
         self._destination_id = destination_id
         self._settler = settler
-        self._noted = noted
+        self._noted = seen.streak
+        self._sender, self._learned = sender, sender.learned
 
     @property
     def verdict(self) -> Verdict:
@@ -32,8 +37,13 @@ class Witness:
             )
 
     async def report(self) -> None:
-        """Open the breaker or hold the destination, if the last failures say so. Raises psycopg2.Error."""
+        """Open the breaker or hold the destination, if the last failures say so. Raises psycopg2.Error.
+
+        And how much it takes at once, for the next link.
+        """
         settler = self._settler
+        if (learned := self._sender.learned) != self._learned:
+            await self._database.run(health.note_learned, self._destination_id, learned._asdict())
         if self.verdict is Verdict.OPEN:
             await self._database.run(
                 health.open_breaker, self._destination_id, settler.streak, settler.last_error, settler.retry_after

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 # What a link may have sent since its last checkpoint: what makes it write one, and what is in flight meanwhile.
 CHECKPOINT_EVENTS = 200
-IN_FLIGHT = 64
+IN_FLIGHT = 256
 LINKS = 2  # that share a destination; one process may serve both
 UNCHECKPOINTED = LINKS * (CHECKPOINT_EVENTS + IN_FLIGHT)
 ON_ITS_WAY = LINKS * IN_FLIGHT

@@ -144,7 +144,13 @@ VARIABLES = (
         "FORWARD_CONCURRENCY",
         "64",
         v.positive,
-        "users one link sends for at the same time, unless the destination sets it",
+        "requests one link has in flight at most to begin with, unless the destination sets it",
+    ),
+    Variable(
+        "FORWARD_CONCURRENCY_MOST",
+        "256",
+        v.positive,
+        "and how many it may come to, while answers are as fast as with fewer",
     ),
     Variable("FORWARD_TIMEOUT_SECONDS", "10", v.seconds, "longest wait for a destination's answer"),
     Variable(

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -98,6 +99,9 @@ def _field(node: dict[str, Any], shown: Any, required: bool) -> forms.Field:
         attrs = {"step": "any", "min": node.get("minimum"), "max": node.get("maximum")}
         widget = UnfoldAdminDecimalFieldWidget({name: value for name, value in attrs.items() if value is not None})
         return forms.FloatField(required=required, initial=shown, widget=widget)
+    if kind == "integer":
+        least, most, widget = node.get("minimum"), node.get("maximum"), UnfoldAdminIntegerFieldWidget()
+        return forms.IntegerField(required=required, initial=shown, min_value=least, max_value=most, widget=widget)
     if kind == "boolean":
         return forms.BooleanField(required=False, initial=shown, widget=UnfoldBooleanSwitchWidget())
     if kind == "array" and "properties" in node["items"]:

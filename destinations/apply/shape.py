@@ -209,5 +209,5 @@ def _plain(node: dict[str, Any], value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(node.get("items", {}), item) for item in value]
     if isinstance(value, str):
-        return read_filled(value) if node.get("type") in {"number", "boolean"} else str(value)
+        return read_filled(value) if node.get("type") in {"number", "integer", "boolean"} else str(value)
     return value

@@ -29,6 +29,11 @@ class Reply:
         """Whether the event is done with after this: delivered, or refused for good."""
         return self.manner is Manner.ANSWER and self.status < 500 and self.status not in {408, 425, 429}
 
+    @property
+    def takes(self) -> bool:
+        """Whether it says that all is well."""
+        return self.manner is Manner.ANSWER and 200 <= self.status < 300
+
 
 OK = Reply()
 HANG = Reply(manner=Manner.HANG)

@@ -1,7 +1,8 @@
 """A destination on a real socket that answers each event as its script says, and records every arrival in order.
 
-The script of an event is its own `properties.answers`, else the one registered for its message id, else 200. Runs in a
-thread of its own, so that tests and commands need no event loop. Must never drop an arrival, answered or not.
+The script of an event is its own `properties.answers`, else the one registered for its message id, else 200. A batch is
+answered as the first of its events that would not be taken; then none of them has arrived. Runs in a thread of its own,
+so that tests and commands need no event loop. Must never drop an arrival, answered or not.
 """
 
 import asyncio
@@ -41,6 +42,8 @@ class Sink:
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
         self.scripts: dict[str, tuple[Reply, ...]] = {}
+        self.batches: list[tuple[str, ...]] = []  # message ids of each request for several events, taken or not
+        self.refuses_batches = False
         self.everyone: Reply | None = None  # answers all events alike while set: a destination that is down
         self.most_in_flight = 0
         self._attempts: Counter[str] = Counter()
@@ -117,20 +120,29 @@ class Sink:
         await asyncio.sleep(0)
 
     def _arrived(self, request: Request) -> Reply:
-        event = orjson.loads(request.body)
-        message_id = str(event.get("messageId"))
-        self._attempts[message_id] += 1
-        attempt = self._attempts[message_id]
-        chosen = self.everyone or self._scripted(event, message_id, attempt)
+        body = orjson.loads(request.body)
+        events = body.get("batch", [body])
+        ids = [str(event.get("messageId")) for event in events]
+        answers = [self.everyone or self._scripted(event, name) for event, name in zip(events, ids, strict=True)]
+        chosen = next((answer for answer in answers if not answer.takes), answers[0])
+        if "batch" in body and self.refuses_batches:
+            chosen = Reply(400)
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         with self._changed:
-            self.arrivals.append(
-                Arrival(time.monotonic(), message_id, attempt, chosen, request.path.decode(), request.headers)
-            )
+            if "batch" in body:
+                self.batches.append(tuple(ids))
+            if "batch" not in body or chosen.takes:
+                self.arrivals += [self._noted(name, chosen, request) for name in ids]
             self._changed.notify_all()
         return chosen
 
-    def _scripted(self, event: dict[str, Any], message_id: str, attempt: int) -> Reply:
+    def _noted(self, message_id: str, chosen: Reply, request: Request) -> Arrival:
+        self._attempts[message_id] += 1
+        attempt, path = self._attempts[message_id], request.path.decode()
+        return Arrival(time.monotonic(), message_id, attempt, chosen, path, request.headers)
+
+    def _scripted(self, event: dict[str, Any], message_id: str) -> Reply:
+        attempt = self._attempts[message_id] + 1
         properties = event.get("properties")
         own = properties.get("answers") if isinstance(properties, dict) else None
         if own:

@@ -4,9 +4,10 @@ A plugin may use the event, the configuration and the context it is given. It mu
 network: that is what makes it testable with nothing but data, and safe to call again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class BuildError(Exception):
@@ -40,5 +41,20 @@ class Plugin(Protocol):
         """The request for one event. `event_json` is the event as stored, `event` the same parsed.
 
         Raises BuildError for an event that cannot be sent to this destination.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchPlugin(Plugin, Protocol):
+    """A plugin of a destination that can take several events in one request, all of them or none."""
+
+    def batch_events(self, config: dict[str, Any]) -> int:
+        """How many events one request may carry, as it is configured; 1 for none but the first."""
+        ...
+
+    def build_batch(self, events: Sequence[str], config: dict[str, Any], context: BuildContext) -> Request:
+        """The request for these events, as stored, in this order. `context.message_id` is the batch's: the same events
+        have the same. An answer other than 2xx has each event sent by itself.
         """
         ...

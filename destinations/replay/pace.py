@@ -22,7 +22,7 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Pace:
-    """One link's. `senders`: requests it may have in flight."""
+    """One link's. `senders`: events it may have in flight."""
 
     senders: int
     clock: Callable[[], float]

@@ -21,7 +21,7 @@ MOST_EVENTS = 2000  # read at once, where few of them are what was asked for
 
 
 class Replays:
-    """The replays that one link has lanes of. `senders`: requests it may have in flight."""
+    """The replays that one link has lanes of. `senders`: events it may have in flight."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Which repeats a fault explains, and which not."""
 
-from destinations import link
+from destinations import errand
 from drills import blows
 from drills.blows import (
     DEAD_UNNOTED_SECONDS,
@@ -18,7 +18,7 @@ from rudderproj import env
 def test_the_bound_is_what_the_settings_let_links_send_between_checkpoints() -> None:
     known = env.read({})
 
-    assert (link.CHECKPOINT_EVENTS, known["FORWARD_CONCURRENCY"], known["FORWARD_SHARE"]) == (
+    assert (errand.CHECKPOINT_EVENTS, known["FORWARD_CONCURRENCY_MOST"], known["FORWARD_SHARE"]) == (
         blows.CHECKPOINT_EVENTS,
         blows.IN_FLIGHT,
         blows.LINKS,

@@ -27,7 +27,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def couriering(deliver: Callable[[Owed], Awaitable[bool]], senders: int = 4) -> Courier:
-    return Courier(deliver, senders)
+    return Courier(deliver, asyncio.Event(), senders)
 
 
 def test_one_users_events_never_overlap_and_keep_their_order() -> None:
@@ -194,5 +194,53 @@ def test_cancelling_ends_even_if_a_request_swallows_it() -> None:
         await until(lambda: len(courier.flying) == 2)
         await courier.cancel()
         assert not courier.flying
+
+    run(work)
+
+
+def test_more_senders_begin_at_once_and_too_many_end_with_what_they_do() -> None:
+    landing = asyncio.Event()
+
+    async def deliver(event: Owed) -> bool:
+        await landing.wait()
+        return True
+
+    async def work() -> None:
+        courier = couriering(deliver, senders=1)
+        for number in range(9):
+            courier.add(owed(f"u{number}", 0))
+        await until(lambda: len(courier.flying) == 1)
+        courier.allow(5)
+        await until(lambda: len(courier.flying) == 5)
+        courier.allow(2)
+        landing.set()
+        await until(lambda: not courier.busy_users)
+        landing.clear()
+        for number in range(9):
+            courier.add(owed(f"v{number}", 0))
+        await until(lambda: len(courier.flying) == 2)
+        await asyncio.sleep(0.02)
+        assert len(courier.flying) == 2
+        courier.allow(4)
+        await until(lambda: len(courier.flying) == 4)
+        landing.set()
+        await until(lambda: not courier.busy_users)
+        assert courier.failure is None
+        await courier.cancel()
+
+    run(work)
+
+
+def test_a_sender_that_failed_is_not_replaced_before_it_was_told_of() -> None:
+    async def deliver(event: Owed) -> bool:
+        raise ZeroDivisionError
+
+    async def work() -> None:
+        courier = couriering(deliver, senders=1)
+        courier.add(owed("a", 0))
+        await until(lambda: courier.failure)
+        courier.allow(3)
+        assert isinstance(courier.failure, ZeroDivisionError)
+        await courier.cancel()
 
     run(work)

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection as database
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from destinations import checkpoint, due, lanes, link, reader
+from destinations import checkpoint, due, errand, lanes, link, reader
 from destinations.checkpoint import Changes, Row
 from destinations.lanes import ClaimedLane, Which
 from destinations.models import Checkpoint, Claim, Lane
@@ -222,7 +222,7 @@ def test_no_more_is_sent_than_two_checkpoints_note_while_the_database_is_slow(
             sent = len(world.sink.arrivals)
         go_on.set()
         assert eventually(world.is_settled)
-    assert link.CHECKPOINT_EVENTS <= sent <= 2 * (link.CHECKPOINT_EVENTS + 64)
+    assert errand.CHECKPOINT_EVENTS <= sent <= 2 * (errand.CHECKPOINT_EVENTS + 64)
     assert world.report().is_clean
 
 

@@ -15,7 +15,15 @@ from destinations.models import Destination
 from destinations.retry import RetryPolicy
 
 QUICK_RETRY = RetryPolicy(window_seconds=3600, attempts=3, base_seconds=0.02, max_seconds=0.05)
-LIMITS = Limits(share=2, concurrency=64, budget_seconds=1.0, claim_seconds=10.0, timeout_seconds=5.0, retry=QUICK_RETRY)
+LIMITS = Limits(
+    share=2,
+    concurrency=64,
+    concurrency_most=64,
+    budget_seconds=1.0,
+    claim_seconds=10.0,
+    timeout_seconds=5.0,
+    retry=QUICK_RETRY,
+)
 
 
 def limits(**values: Any) -> Limits:

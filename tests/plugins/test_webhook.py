@@ -8,7 +8,7 @@ import pytest
 
 from destinations import registry
 from destinations.plugins.base import BuildContext, BuildError, Request
-from destinations.plugins.webhook.plugin import build
+from destinations.plugins.webhook.plugin import batch_events, build, build_batch
 
 NOW = datetime(2021, 2, 25, 15, 15, 30, tzinfo=UTC)  # 1614266130
 URL = "https://hook.test/in"
@@ -115,3 +115,39 @@ def test_the_inbox_sends_the_stored_text_to_its_url() -> None:
     request = registry.plugin("inbox").build('{"a": 1}', {"a": 1}, {"url": "http://127.0.0.1:1/inbox/deliver/x"}, SPEC)
     assert (request.method, request.url, request.body) == ("POST", "http://127.0.0.1:1/inbox/deliver/x", b'{"a": 1}')
     assert request.headers == [("content-type", "application/json"), ("x-attempt", "3")]
+
+
+def test_a_batch_is_a_list_of_events_as_they_are_stored_signed_as_a_whole() -> None:
+    events = ['{"type" : "track",  "n": 12345678901234567890123}', '{"é":"\\u00e9"}']
+    config = {"webhookUrl": URL, "webhookMethod": "PUT", "timeout_seconds": 3, "headers": [{"from": "X-A", "to": "b"}]}
+    made = build_batch(events, config, BuildContext(NOW, "batch-1", 1))
+    body = f'{{"batch":[{events[0]},{events[1]}]}}'.encode()
+    assert made == Request("PUT", URL, [("content-type", "application/json"), ("x-a", "b")], body, 3)
+    assert [json.dumps(event) for event in json.loads(made.body)["batch"]] == [
+        json.dumps(json.loads(event)) for event in events
+    ]
+    signed = build_batch(events, config | {"signing_secret": SECRET}, BuildContext(NOW, "batch-1", 1))
+    assert dict(signed.headers)["webhook-id"] == "batch-1"
+    assert "webhook-signature" in dict(signed.headers)
+
+
+@pytest.mark.parametrize(
+    ("config", "events"),
+    [
+        ({}, 1),
+        ({"batch_events": 20}, 20),
+        ({"batch_events": 20, "webhookMethod": "PATCH"}, 20),
+        ({"batch_events": 20, "webhookMethod": "GET"}, 1),
+        ({"batch_events": 20, "webhookMethod": "DELETE"}, 1),
+    ],
+)
+def test_requests_with_a_body_carry_as_many_events_as_configured(config: dict[str, Any], events: int) -> None:
+    assert batch_events({"webhookUrl": URL} | config) == events
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"), [(1, True), (100, True), (0, False), (101, False), (2.5, False), (True, False)]
+)
+def test_a_batch_has_a_whole_number_of_events_and_not_too_many(value: object, valid: bool) -> None:
+    problems = registry.schema("webhook").validate({"webhookUrl": URL, "batch_events": value})
+    assert (problems == []) is valid

@@ -7,13 +7,14 @@ identify's traits) become the query, nested names joined by dots, as RudderStack
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from destinations.plugins.base import BuildContext, BuildError, Request
 
 _WITHOUT_BODY = {"GET", "DELETE"}
+_JSON = {"content-type": "application/json"}
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # a public prefix
 
 
@@ -21,16 +22,29 @@ def build(event_json: str, event: dict[str, Any], config: dict[str, Any], contex
     """The request for one event. Raises BuildError when a GET or DELETE event's properties are no object."""
     method, url = config.get("webhookMethod", "POST"), config["webhookUrl"]
     if method in _WITHOUT_BODY:
-        body, url = b"", _with_query(url, event)
-        headers: dict[str, str] = {}
-    else:
-        body, headers = event_json.encode(), {"content-type": "application/json"}
+        return _request(config, _with_query(url, event), {}, b"", context)
+    return _request(config, url, dict(_JSON), event_json.encode(), context)
+
+
+def batch_events(config: dict[str, Any]) -> int:
+    """How many events one request may carry: a request without a body carries one."""
+    return 1 if config.get("webhookMethod") in _WITHOUT_BODY else int(config.get("batch_events") or 1)
+
+
+def build_batch(events: Sequence[str], config: dict[str, Any], context: BuildContext) -> Request:
+    """`{"batch": [...]}`, each event exactly as it is stored."""
+    body = f'{{"batch":[{",".join(events)}]}}'.encode()
+    return _request(config, config["webhookUrl"], dict(_JSON), body, context)
+
+
+def _request(config: dict[str, Any], url: str, headers: dict[str, str], body: bytes, context: BuildContext) -> Request:
+    """With the headers that are configured, and signed."""
     for header in config.get("headers", ()):
         if header["from"]:
             headers[header["from"].lower()] = header.get("to", "")
     if secrets := config.get("signing_secret", "").split():
         headers |= _signature(secrets, body, context)
-    return Request(method, url, list(headers.items()), body, config.get("timeout_seconds"))
+    return Request(config.get("webhookMethod", "POST"), url, list(headers.items()), body, config.get("timeout_seconds"))
 
 
 def _signature(secrets: list[str], body: bytes, context: BuildContext) -> dict[str, str]:

@@ -1,0 +1,31 @@
+"""How many events go in one request; time is told."""
+
+from destinations.batch_size import REST_SECONDS, BatchSize
+from tests.forwarding.test_throttle import Time
+
+
+def test_after_a_refusal_events_go_one_by_one_for_a_while_and_then_by_twice_as_many_each_time() -> None:
+    time = Time()
+    batch = BatchSize(10, None, time)
+    assert batch.size == 10
+    batch.refused()
+    batch.taken(1)
+    assert batch.size == 1
+    time.now = REST_SECONDS
+    seen = []
+    for _ in range(5):
+        batch.taken(batch.size)
+        seen.append(batch.size)
+    assert seen == [2, 4, 8, 10, 10]
+
+
+def test_only_a_full_request_says_that_more_may_go() -> None:
+    batch = BatchSize(10, 4, Time())
+    batch.taken(3)
+    assert batch.size == 4
+    batch.taken(4)
+    assert batch.size == 8
+
+
+def test_it_is_never_more_than_configured_nor_less_than_one() -> None:
+    assert (BatchSize(5, 50).size, BatchSize(0).size, BatchSize(5, 1).size) == (5, 1, 1)

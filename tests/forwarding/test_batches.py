@@ -1,0 +1,350 @@
+"""Several events in one request: their order, what a refused batch means, and what becomes of its events."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from destinations import actions, courier_of_batches
+from destinations.courier import FAIR_EVENTS
+from destinations.courier_of_batches import CourierOfBatches
+from destinations.models import Attempt
+from destinations.oracle.script import HANG, Reply
+from destinations.oracle.sink import Sink
+from destinations.reader import Owed
+from destinations.replay.create import create
+from destinations.replay.selection import Selection
+from tests.forwarding.test_courier import owed, run, until
+from tests.forwarding.workers import eventually, forwarding, limits, run_once
+from tests.forwarding.world import World, make_world
+
+MOST = 20
+ONE_LINK = limits(share=1)
+
+
+class Receiver:
+    """Takes every batch and every event, but for those that it is told to refuse."""
+
+    def __init__(self, refused: frozenset[str] = frozenset(), most: int = MOST, senders: int = 1) -> None:
+        self._refused = refused
+        self.batches: list[list[str]] = []
+        self.taken: list[str] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.courier = CourierOfBatches(self._one, asyncio.Event(), senders, self._together, lambda: most)
+
+    async def _one(self, event: Owed) -> bool:
+        await asyncio.sleep(0)
+        if event.message_id in self._refused:
+            return False
+        self.taken.append(event.message_id)
+        return True
+
+    async def _together(self, events: Sequence[Owed]) -> bool:
+        ids = [event.message_id for event in events]
+        self.batches.append(ids)
+        await self.answers.wait()
+        if not self._refused.isdisjoint(ids):
+            return False
+        self.taken += ids
+        return True
+
+
+def test_what_is_ready_goes_together_each_user_s_in_order() -> None:
+    async def work() -> None:
+        receiver = Receiver()
+        for user in "abc":
+            for number in range(3):
+                receiver.courier.add(owed(user, number))
+        await until(lambda: len(receiver.taken) == 9)
+        await receiver.courier.cancel()
+        assert receiver.batches == [["a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2"]]
+        assert (receiver.courier.queued, receiver.courier.busy_users, receiver.courier.sizes.total()) == (0, 0, 0)
+
+    run(work)
+
+
+def test_a_user_who_has_many_leaves_room_to_others_and_alone_has_all_of_it() -> None:
+    async def work() -> None:
+        receiver = Receiver()
+        for number in range(50):
+            receiver.courier.add(owed("a", number))
+        receiver.courier.add(owed("b", 0))
+        await until(lambda: len(receiver.taken) == 51)
+        await receiver.courier.cancel()
+        assert [len(batch) for batch in receiver.batches] == [FAIR_EVENTS + 1, MOST, MOST]
+        assert receiver.batches[0][-1] == "b0"
+
+    run(work)
+
+
+def test_one_event_alone_goes_as_it_would_without_batches() -> None:
+    async def work() -> None:
+        receiver = Receiver()
+        receiver.courier.add(owed("a", 0))
+        await until(lambda: receiver.taken)
+        await receiver.courier.cancel()
+        assert (receiver.taken, receiver.batches) == (["a0"], [])
+
+    run(work)
+
+
+def test_of_a_refused_batch_each_event_goes_by_itself_and_a_failed_one_keeps_its_user_back() -> None:
+    async def work() -> None:
+        receiver = Receiver(frozenset({"b1"}))
+        for user in "abc":
+            for number in range(3):
+                receiver.courier.add(owed(user, number))
+        await until(lambda: len(receiver.taken) == 7)
+        await until(lambda: not receiver.courier.flying)
+        assert receiver.taken == ["a0", "b0", "c0", "a1", "c1", "a2", "c2"]
+        assert len(receiver.batches) == 1
+        assert [event.message_id for event in receiver.courier.take_queue((1, "b"))] == ["b2"]
+        await receiver.courier.cancel()
+        assert (receiver.courier.queued, receiver.courier.busy_users) == (0, 0)
+
+    run(work)
+
+
+def test_rows_go_by_themselves_whoever_else_is_always_ready() -> None:
+    async def work() -> None:
+        receiver = Receiver()
+        row = owed("b", 0)
+        row.is_row = True
+        for number in range(60):
+            receiver.courier.add(owed("a", number))
+        receiver.courier.add(row)
+        receiver.courier.add(owed("b", 1))
+        for number in range(60):
+            receiver.courier.add(owed("c", number))
+        await until(lambda: len(receiver.taken) == 122)
+        await receiver.courier.cancel()
+        assert "b0" not in [name for batch in receiver.batches for name in batch]
+        assert receiver.taken.index("b0") == FAIR_EVENTS, "after the first batch, which ends there"
+
+    run(work)
+
+
+def test_no_more_go_alone_than_were_refused() -> None:
+    async def work() -> None:
+        receiver = Receiver(frozenset({"a1"}))
+        for number in range(2):
+            receiver.courier.add(owed("a", number))
+            receiver.courier.add(owed("b", number))
+        await until(lambda: len(receiver.taken) == 3)
+        await until(lambda: not receiver.courier.flying)
+        receiver.courier.take_queue((1, "a"))
+        for number in range(2, 5):
+            receiver.courier.add(owed("a", number))
+            receiver.courier.add(owed("b", number))
+        await until(lambda: len(receiver.taken) == 9)
+        await receiver.courier.cancel()
+        assert receiver.batches == [["a0", "a1", "b0", "b1"], ["a2", "a3", "a4", "b2", "b3", "b4"]]
+
+    run(work)
+
+
+def test_a_batch_ends_where_it_is_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier_of_batches, "BATCH_CHARACTERS", 5)  # events are of two
+
+    async def work() -> None:
+        receiver = Receiver()
+        for number in range(5):
+            receiver.courier.add(owed("a", number))
+        await until(lambda: len(receiver.taken) == 5)
+        await receiver.courier.cancel()
+        assert receiver.batches == [["a0", "a1"], ["a2", "a3"]]
+
+    run(work)
+
+
+def test_once_stopped_a_refused_batch_leaves_its_events_unsent() -> None:
+    async def work() -> None:
+        receiver = Receiver(frozenset({"a0"}))
+        receiver.answers.clear()
+        receiver.courier.add(owed("a", 0))
+        receiver.courier.add(owed("b", 0))
+        await until(lambda: receiver.batches)
+        receiver.courier.stop()
+        receiver.answers.set()
+        await until(lambda: not receiver.courier.flying)
+        await asyncio.sleep(0.01)
+        assert (receiver.taken, receiver.courier.queued) == ([], 2)
+        await receiver.courier.cancel()
+
+    run(work)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    events=st.lists(st.sampled_from("abcdef"), max_size=80),
+    refused=st.sets(st.tuples(st.sampled_from("abcdef"), st.integers(0, 20))),
+    senders=st.integers(1, 5),
+    most=st.integers(2, 10),
+)
+def test_whatever_is_refused_every_user_s_events_come_once_and_in_order_up_to_the_refused_one(
+    events: list[str], refused: set[tuple[str, int]], senders: int, most: int
+) -> None:
+    counts = {user: events.count(user) for user in "abcdef"}
+    ends = {user: min([n for who, n in refused if who == user and n < counts[user]], default=None) for user in counts}
+    expected = {user: counts[user] if ends[user] is None else ends[user] for user in counts}
+
+    async def work() -> None:
+        receiver = Receiver(frozenset(f"{user}{number}" for user, number in refused), most, senders)
+        numbers = dict.fromkeys(counts, 0)
+        for user in events:
+            receiver.courier.add(owed(user, numbers[user]))
+            numbers[user] += 1
+        await until(lambda: len(receiver.taken) == sum(n or 0 for n in expected.values()))
+        await until(lambda: not receiver.courier.flying)
+        await asyncio.sleep(0.005)
+        for user, count in expected.items():
+            assert [m for m in receiver.taken if m[0] == user] == [f"{user}{n}" for n in range(count or 0)]
+        left = sum(counts[user] - 1 - end for user, end in ends.items() if end is not None)
+        assert receiver.courier.queued == left
+        assert receiver.courier.failure is None
+        await receiver.courier.cancel()
+
+    run(work)
+
+
+@pytest.fixture
+def world(committed: None, sink: Sink) -> World:
+    return make_world(sink, config={"batch_events": MOST})
+
+
+def test_a_backlog_arrives_in_batches_once_and_in_order(world: World) -> None:
+    world.many(30, 10)
+    with forwarding([world.destination], threads=2):
+        assert eventually(world.is_settled)
+
+    report = world.report()
+    assert report.is_clean, report
+    assert report.duplicates == []
+    assert max(map(len, world.sink.batches)) == MOST
+    assert len(world.sink.batches) < 60
+    assert world.balance()["delivered"] == 300
+
+
+def test_an_event_that_is_refused_costs_itself_and_its_batch_a_second_try(world: World) -> None:
+    for user in range(15):
+        world.append(f"u{user}", f"u{user}-0", answers=[400] if user == 7 else [])
+    run_once(world.destination, ONE_LINK)
+
+    assert world.report(["u7-0"]).is_clean
+    assert [row.message_id for row in world.rows(state="aborted")] == ["u7-0"]
+    assert (world.balance()["delivered"], world.balance()["difference"]) == (14, 0)
+    assert world.health().state == "ok"
+    assert [batch for batch in world.sink.batches if "u7-0" in batch] != []
+
+
+def test_a_user_whose_event_fails_waits_and_the_batch_s_others_do_not(world: World) -> None:
+    for number in range(3):
+        for user in range(10):
+            world.append(f"u{user}", f"u{user}-{number}", answers=[500, 500, 200] if (user, number) == (3, 1) else [])
+    with forwarding([world.destination], chosen=ONE_LINK):
+        assert eventually(world.is_settled)
+
+    assert world.report().is_clean, world.report()
+    assert [attempt.message_id for attempt in Attempt.objects.exclude(outcome="delivered")] == ["u3-1", "u3-1"]
+    assert world.health().breaker == "closed"
+
+
+def test_a_destination_that_is_down_opens_its_breaker_and_gets_everything_once_it_is_back(world: World) -> None:
+    world.many(30, 4)
+    world.sink.refuse_connections()
+    with forwarding([world.destination]):
+        assert eventually(lambda: world.health().breaker == "open")
+        world.sink.accept_connections()
+        assert eventually(world.is_settled)
+
+    assert world.report().is_clean, world.report()
+    assert world.rows(state="aborted") == []
+
+
+def test_what_an_event_alone_is_sent_as_has_no_list_around_it(world: World) -> None:
+    world.append("a", "a0")
+    run_once(world.destination)
+    assert (world.sink.ids(), world.sink.batches) == (["a0"], [])
+
+
+def test_a_rate_limit_counts_the_events_of_a_batch_and_keeps_it_small(world: World) -> None:
+    world.change(rate_limit=20)
+    world.many(15, 2)
+    with forwarding([world.destination], chosen=limits(share=1)):
+        assert world.sink.wait_for(lambda sink: len(sink.arrivals) == 30)
+    first, last = world.sink.arrivals[0].at, world.sink.arrivals[-1].at
+    assert last - first > 0.9
+    assert 1 < max(map(len, world.sink.batches)) <= 10
+    assert world.report().is_clean
+
+
+def test_no_more_requests_are_in_flight_than_an_operator_allows_whatever_they_carry(world: World) -> None:
+    world.sink.everyone = Reply(delay_seconds=0.02)
+    world.change(max_concurrency=1)
+    world.many(50, 2)
+    with forwarding([world.destination], threads=2):
+        assert eventually(world.is_settled)
+    assert world.sink.most_in_flight == 1
+    assert len(world.sink.batches) > 1
+
+
+def test_what_is_passed_over_while_it_waits_for_its_batch_is_not_sent(sink: Sink, committed: None) -> None:
+    world = make_world(sink, config={"batch_events": 5})
+    sink.everyone = Reply(delay_seconds=1.0)
+    world.many(40, 1)
+    with forwarding([world.destination], chosen=limits(share=1, concurrency=5, concurrency_most=5, budget_seconds=9)):
+        assert sink.wait_for(lambda sink: len(sink.arrivals) == 10)
+        actions.pause([world.destination.pk], "operator")
+        actions.resume([world.destination.pk], "operator", skip=True)
+        assert eventually(world.is_settled)
+    assert len(sink.arrivals) == 10, "two requests, which had begun before"
+    assert (world.balance()["skipped"], world.balance()["difference"]) == (30, 0)
+
+
+def test_what_was_passed_over_before_goes_in_no_batch(world: World) -> None:
+    world.many(10, 2)
+    actions.pause([world.destination.pk], "operator")
+    actions.resume([world.destination.pk], "operator", skip=True)
+    world.many(10, 2, "later")
+    run_once(world.destination)
+    assert world.balance()["skipped"] == 20
+    assert sorted(world.sink.ids()) == sorted(f"later{user}-{number}" for user in range(10) for number in range(2))
+    assert world.balance()["difference"] == 0
+
+
+def test_a_destination_that_takes_no_lists_gets_everything_one_by_one_and_the_next_link_knows(world: World) -> None:
+    world.sink.refuses_batches = True
+    world.many(30, 5)
+    with forwarding([world.destination], chosen=limits(share=1)):
+        assert eventually(world.is_settled)
+    assert world.report().is_clean, world.report()
+    assert world.report().duplicates == []
+    assert world.health().state == "ok"
+    assert (world.health().learned or {})["of"] == MOST
+    assert (world.health().learned or {})["batch"] < MOST
+
+
+def test_a_batch_that_is_never_answered_opens_the_breaker_though_its_link_is_over_by_then(world: World) -> None:
+    world.many(30, 1)
+    world.sink.everyone = HANG
+    with forwarding([world.destination], chosen=limits(share=1, timeout_seconds=1.0, budget_seconds=0.1)):
+        assert eventually(lambda: world.health().breaker == "open")
+        world.sink.everyone = None
+        assert eventually(world.is_settled)
+    assert world.report().is_clean, world.report()
+
+
+def test_a_replay_goes_in_batches_too(world: World) -> None:
+    world.many(20, 2)
+    run_once(world.destination)
+    assert eventually(world.is_settled)
+    before = len(world.sink.arrivals)
+    create(Selection(world.destination.pk), actor="operator")
+    with forwarding([world.destination]):
+        assert world.sink.wait_for(lambda sink: len(sink.arrivals) == before + 40)
+    again = [arrival.message_id for arrival in world.sink.arrivals[before:]]
+    for user, expected in world.accepted.items():
+        assert [name for name in again if name.rpartition("-")[0] == user] == expected
