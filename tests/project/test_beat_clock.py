@@ -76,3 +76,19 @@ def test_nor_does_one_that_was_put_back_while_beat_was_away(clock: Clock, tmp_pa
 
 def test_it_is_the_one_that_beat_uses() -> None:
     assert app.conf.beat_scheduler == f"{Scheduler.__module__}:{Scheduler.__name__}"
+
+
+def test_it_looks_a_few_times_a_second_and_not_all_the_time_before_something_is_due(
+    clock: Clock, tmp_path: Path
+) -> None:
+    beat = Noting(tmp_path)
+    clock.passes(beat, 20)
+
+    looks, ends = 0, clock.at + timedelta(seconds=10)
+    beat.sent.clear()
+    while clock.at < ends:
+        clock.at += timedelta(seconds=max(beat.tick(), 0.0001))
+        looks += 1
+
+    assert Counter(beat.sent)[OFTEN] in (9, 10)
+    assert looks < 60
