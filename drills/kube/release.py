@@ -22,6 +22,7 @@ from drills.stack import NotSo, eventually
 CHART = Path(__file__).resolve().parents[2] / "deploy/helm/rudderproj"
 PRESET = CHART / "values-multi-az.yaml"
 KIND_SECONDS = 30.0
+DEPLOYMENTS = ("deployments", "apis/apps/v1")
 SCALING = "apis/autoscaling/v2"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # What Kubernetes itself checks of each pod, in its strictest form.
@@ -52,19 +53,19 @@ def upgrade(plane: Plane, options: Sequence[str]) -> subprocess.Popen[bytes]:
     return plane.start("helm", "upgrade", "rudderproj", str(CHART), "-f", str(PRESET), *options, "--timeout", "5m")
 
 
-def is_rolling(plane: Plane) -> bool:
-    """Whether any deployment still has pods of before, or has not yet looked."""
-    return any(
-        one["status"].get("observedGeneration", 0) < one["metadata"]["generation"]
-        or one["status"].get("updatedReplicas", 0) < one["spec"]["replicas"]
-        or one["status"].get("replicas", 0) > one["status"].get("updatedReplicas", 0)
-        for one in plane.api.items("deployments", "apis/apps/v1")
-    )
+def deployments(plane: Plane) -> dict[str, Object]:
+    """By role."""
+    return {seen.role(one): one for one in plane.api.items(*DEPLOYMENTS)}
+
+
+def rolling(plane: Plane) -> list[str]:
+    """The roles that still have pods of before."""
+    return seen.rolling(deployments(plane).values())
 
 
 def wanted(plane: Plane) -> dict[str, int]:
     """How many pods of each role there should be now."""
-    return {seen.role(one): one["spec"]["replicas"] for one in plane.api.items("deployments", "apis/apps/v1")}
+    return {role: one["spec"]["replicas"] for role, one in deployments(plane).items()}
 
 
 def fewest(plane: Plane) -> dict[str, int]:

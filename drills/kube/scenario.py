@@ -3,16 +3,15 @@
 A step leaves every pod ready; the last one may leave a zone dark.
 """
 
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from drills.kube import release, seen
 from drills.kube.deaths import die
 from drills.kube.nodes import ZONES, zone_of
-from drills.kube.view import View
+from drills.kube.rollouts import replace
+from drills.kube.view import SOON, View
 
-SOON = 60.0  # seconds: for what controllers do as soon as they look
 DRAIN = ("--ignore-daemonsets", "--delete-emptydir-data")  # as docs/howto/deploy.md says
 ROUNDS = 4  # of nodes that are added, one in each zone, which is more than is needed
 ROUND_SECONDS = 20.0  # for the scheduler to try again
@@ -67,7 +66,7 @@ def upgrade(view: View) -> None:
     """To a new image: the migration first, then pod by pod."""
     view.timeline.begin("`helm upgrade` to another image")
     process = release.upgrade(view.plane, [*view.options, "--set", f"image.tag={NEXT}"])
-    _replace(view, process, "helm")
+    replace(view, process, "helm")
     images = [pod["spec"]["containers"][0]["image"] for pod in view.pods() if not seen.is_leaving(pod)]
     old = {image for image in images if "rudderproj" in image and not image.endswith(f":{NEXT}")}
     view.timeline.expect(not old, "all pods of ours are of it", ", ".join(old))
@@ -94,7 +93,7 @@ def restart(view: View) -> None:
     """As docs/runbooks/zone-lost.md ends, since nothing moves pods back to a zone that is there again."""
     words = ("rollout", "restart", "deployment")
     view.timeline.begin(f"`kubectl {' '.join(words)}`")
-    _replace(view, view.plane.start("kubectl", *words), "kubectl")
+    replace(view, view.plane.start("kubectl", *words), "kubectl")
     view.expect_spread()
 
 
@@ -136,17 +135,6 @@ def _power_on(view: View, nodes: Sequence[str]) -> None:
 
     view.timeline.wait("pods may go there again, and what was there before is gone", gone, SOON)
     view.timeline.expect(not (lacks := view.not_whole()), "not a pod more or less than before", str(lacks))
-
-
-def _replace(view: View, process: subprocess.Popen[bytes], program: str) -> None:
-    """Until a rollout of all, begun by a program, is over: at no moment may fewer than ever be ready."""
-    timeline, wanted = view.timeline, release.wanted(view.plane)
-    low = view.lowest(lambda: process.poll() is not None and not release.is_rolling(view.plane))
-    timeline.expect(process.returncode == 0, f"{program} is done", f"its exit code is {process.returncode}")
-    # The broker is one pod, which is ended before its successor starts.
-    fewer = [f"{low[one]} of {count} {one}" for one, count in wanted.items() if low[one] < count and one != "valkey"]
-    timeline.expect(not fewer, "meanwhile as many as ever were ready", ", ".join(fewer))
-    timeline.wait("all pods are ready", view.not_whole, SOON)
 
 
 def _wait_for_room(view: View) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 Object = dict[str, Any]
 ROLE = "app.kubernetes.io/component"
+SERVICE = "kubernetes.io/service-name"
 MAX_SKEW = 1  # what the chart asks for
 
 
 def condition(one: Object, kind: str) -> Object:
-    """Of a pod or a node; empty if it has none."""
+    """Of a pod, a node or a deployment; empty if it has none."""
     return next((found for found in one.get("status", {}).get("conditions", ()) if found["type"] == kind), {})
 
 
@@ -55,6 +56,27 @@ def lacking(pods: Iterable[Object], wanted: Mapping[str, int]) -> list[str]:
     """Of which roles fewer or more work than are wanted."""
     found = there(pods)
     return [f"{found[one]} of {count} {one}" for one, count in sorted(wanted.items()) if found[one] != count]
+
+
+def least(low: Counter[str], now: Counter[str]) -> Counter[str]:
+    """Of what was counted before, the fewest so far."""
+    return Counter({one: min(count, now[one]) for one, count in low.items()})
+
+
+def dipped(low: Counter[str], promised: Mapping[str, int]) -> list[str]:
+    """Of what there was less at some look than must ever be."""
+    return [f"{low[one]} of {count} {one}" for one, count in sorted(promised.items()) if low[one] < count]
+
+
+def rolling(deployments: Iterable[Object]) -> list[str]:
+    """The roles that still have pods of before, or whose controller has not yet looked."""
+    return sorted(
+        role(one)
+        for one in deployments
+        if one["status"].get("observedGeneration", 0) < one["metadata"]["generation"]
+        or one["status"].get("updatedReplicas", 0) < one["spec"]["replicas"]
+        or one["status"].get("replicas", 0) > one["status"].get("updatedReplicas", 0)
+    )
 
 
 def waiting(pods: Iterable[Object]) -> list[Object]:
@@ -120,3 +142,12 @@ def served_by(slices: Iterable[Object], nodes: Sequence[str]) -> int:
     """How many addresses on these nodes a Service still sends requests to."""
     found = (point for one in slices for point in one.get("endpoints") or ())
     return sum(point.get("nodeName") in nodes and bool(point["conditions"].get("ready")) for point in found)
+
+
+def served(slices: Iterable[Object]) -> Counter[str]:
+    """How many addresses each Service sends requests to."""
+    found: Counter[str] = Counter()
+    for one in slices:
+        points = one.get("endpoints") or ()
+        found[one["metadata"]["labels"][SERVICE]] += sum(bool(point["conditions"].get("ready")) for point in points)
+    return found

@@ -1,8 +1,9 @@
 """What the steps of the scenario share: the cluster, its nodes, the timeline, and longer questions."""
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from drills.kube import release, seen
@@ -13,6 +14,8 @@ from drills.kube.timeline import Timeline
 
 BUDGETS = ("poddisruptionbudgets", "apis/policy/v1")
 SLICES = ("endpointslices", "apis/discovery.k8s.io/v1")
+PUBLIC = "rudderproj-web"  # the Service that clients' requests come to
+SOON = 60.0  # seconds: for what controllers do as soon as they look
 LOOK_SECONDS = 0.1  # between looks at something that must not dip
 
 
@@ -62,14 +65,24 @@ class View:
             not crowded, f"even over zones {'/'.join(self.alive)}: {words}", f"crowded: {', '.join(crowded)}"
         )
 
-    def lowest(self, is_over: Callable[[], object]) -> Mapping[str, int]:
-        """The fewest pods of each role that worked at any look until it was over."""
-        low = seen.there(self.pods())
-        while not is_over():
-            now = seen.there(self.pods())
-            low = type(low)({one: min(count, now[one]) for one, count in low.items()})
+    def lowest(self, is_over: Callable[[], object], seconds: float = math.inf) -> Counter[str]:
+        """The fewest pods of each role that worked, and endpoints of each Service, at any look until it was over."""
+        low, deadline = self._counts(), time.monotonic() + seconds
+        while not is_over() and time.monotonic() < deadline:
+            low = seen.least(low, self._counts())
             time.sleep(LOOK_SECONDS)
         return low
+
+    def promised(self) -> dict[str, int]:
+        """How many of each role, and of endpoints that clients reach, must be there at every look.
+
+        Of the broker none: it is one pod, which is ended before its successor starts.
+        """
+        wanted = release.wanted(self.plane)
+        return {one: count for one, count in wanted.items() if one != "valkey"} | {PUBLIC: wanted["web"]}
+
+    def _counts(self) -> Counter[str]:
+        return seen.there(self.pods()) + seen.served(self.plane.api.items(*SLICES))
 
     def expect_refusals(self, roles: Sequence[str], dead: Sequence[str] = ()) -> None:
         """No pod of these may be evicted now, since their budget is used up."""

@@ -2,6 +2,7 @@
 
 import re
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,45 @@ def test_a_service_still_sends_to_what_is_ready_there() -> None:
     ]
 
     assert seen.served_by([{"endpoints": points}, {"endpoints": None}], ["a1"]) == 1
+
+
+def test_of_each_service_only_addresses_that_are_ready_count() -> None:
+    web, empty = ({"labels": {seen.SERVICE: name}} for name in ("rudderproj-web", "rudderproj-admin"))
+    points = [{"conditions": {"ready": True}}, {"conditions": {"ready": False}}, {"conditions": {}}]
+
+    found = seen.served([{"metadata": web, "endpoints": points}, {"metadata": web, "endpoints": points[:1]}])
+
+    assert found == {"rudderproj-web": 2}
+    assert seen.served([{"metadata": empty, "endpoints": None}]) == {"rudderproj-admin": 0}
+
+
+def test_less_than_was_promised_at_any_look_is_told() -> None:
+    low = Counter({"web": 2, "forward": 4, "valkey": 0})
+
+    assert seen.dipped(low, {"web": 3, "forward": 3, "beat": 1}) == ["0 of 1 beat", "2 of 3 web"]
+    assert seen.dipped(low, {"web": 2}) == []
+
+
+def test_the_least_of_what_was_counted_is_kept_and_who_is_gone_is_none() -> None:
+    assert seen.least(Counter(web=3, beat=2), Counter(web=2, admin=1)) == {"web": 2, "beat": 0}
+    assert seen.least(Counter(web=2), Counter(web=3)) == {"web": 2}
+
+
+def deployment(role: str, **status: Any) -> dict[str, Any]:
+    metadata = {"name": role, "labels": {seen.ROLE: role}, "generation": 2}
+    done = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3}
+    return {"metadata": metadata, "spec": {"replicas": 3}, "status": {**done, **status}}
+
+
+def test_a_role_rolls_until_its_controller_has_looked_and_all_of_before_are_gone() -> None:
+    found = [
+        deployment("web"),
+        deployment("admin", observedGeneration=1),
+        deployment("beat", replicas=2, updatedReplicas=2),
+        deployment("forward", replicas=4),
+    ]
+
+    assert seen.rolling(found) == ["admin", "beat", "forward"]
 
 
 def test_what_is_left_of_a_node_is_what_nobody_there_asked_for() -> None:
