@@ -61,7 +61,7 @@ drill-quick: venv ## the most telling of these, in ten minutes; CI runs them
 soak: venv ## half an hour at half of what this machine can do: does anything grow? (ARGS="--minutes 120")
 	@$(BIN) -m drills.soak $(ARGS)
 
-cluster: venv ## the chart on a control plane of Kubernetes, built with Go: nodes and zones die, nodes are full
+cluster: venv ## the chart on a control plane of Kubernetes, built with Go: a role crashes, nodes and zones die, nodes are full
 	@tests/deploy/install.sh
 	@$(BIN) -m drills.kube $(ARGS)
 

@@ -53,6 +53,11 @@ def upgrade(plane: Plane, options: Sequence[str]) -> subprocess.Popen[bytes]:
     return plane.start("helm", "upgrade", "rudderproj", str(CHART), "-f", str(PRESET), *options, "--timeout", "5m")
 
 
+def rollback(plane: Plane) -> subprocess.Popen[bytes]:
+    """Begin it, to the release before."""
+    return plane.start("helm", "rollback", "rudderproj", "--timeout", "5m")
+
+
 def deployments(plane: Plane) -> dict[str, Object]:
     """By role."""
     return {seen.role(one): one for one in plane.api.items(*DEPLOYMENTS)}
@@ -66,6 +71,12 @@ def rolling(plane: Plane) -> list[str]:
 def wanted(plane: Plane) -> dict[str, int]:
     """How many pods of each role there should be now."""
     return {role: one["spec"]["replicas"] for role, one in deployments(plane).items()}
+
+
+def set_deadline(plane: Plane, role: str, seconds: int | None) -> None:
+    """How long its rollout may make no progress before it is told; None: Kubernetes' own 600 seconds."""
+    name = seen.name(deployments(plane)[role])
+    plane.api.change(DEPLOYMENTS[0], name, {"spec": {"progressDeadlineSeconds": seconds}}, DEPLOYMENTS[1])
 
 
 def fewest(plane: Plane) -> dict[str, int]:

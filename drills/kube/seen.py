@@ -68,6 +68,25 @@ def dipped(low: Counter[str], promised: Mapping[str, int]) -> list[str]:
     return [f"{low[one]} of {count} {one}" for one, count in sorted(promised.items()) if low[one] < count]
 
 
+def images(pods: Iterable[Object]) -> dict[str, set[str]]:
+    """What the working pods of each role were made from."""
+    found: dict[str, set[str]] = {}
+    for pod in filter(is_there, pods):
+        found.setdefault(role(pod), set()).update(one["image"] for one in pod["spec"]["containers"])
+    return found
+
+
+def crashing(pods: Iterable[Object]) -> dict[str, int]:
+    """Those whose container ends as often as it is started, and how often it did."""
+    return {
+        name(pod): one["restartCount"]
+        for pod in pods
+        if not is_leaving(pod)
+        for one in pod["status"].get("containerStatuses", ())
+        if one["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
+    }
+
+
 def rolling(deployments: Iterable[Object]) -> list[str]:
     """The roles that still have pods of before, or whose controller has not yet looked."""
     return sorted(
@@ -77,6 +96,17 @@ def rolling(deployments: Iterable[Object]) -> list[str]:
         or one["status"].get("updatedReplicas", 0) < one["spec"]["replicas"]
         or one["status"].get("replicas", 0) > one["status"].get("updatedReplicas", 0)
     )
+
+
+def is_stuck(deployment: Object) -> bool:
+    """Whether its rollout is told as one that makes no progress."""
+    return condition(deployment, "Progressing").get("reason") == "ProgressDeadlineExceeded"
+
+
+def jobs(events: Iterable[Object]) -> int:
+    """How many Jobs have started a pod, those that are gone among them."""
+    told = (one["involvedObject"] for one in events if one["reason"] == "SuccessfulCreate")
+    return len({one["uid"] for one in told if one["kind"] == "Job"})
 
 
 def waiting(pods: Iterable[Object]) -> list[Object]:

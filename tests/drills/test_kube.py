@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from drills.kube import binaries, kinds, release, scenario, seen
 from drills.kube.children import Children
+from drills.kube.crashes import BROKEN, CRASHES, MARK
+from drills.kube.nodes import KUBELET
 from drills.kube.timeline import Timeline
 from drills.stack import NotSo
 from tests.deploy.chart import objects, of_kind, part
@@ -99,6 +102,30 @@ def test_the_least_of_what_was_counted_is_kept_and_who_is_gone_is_none() -> None
     assert seen.least(Counter(web=2), Counter(web=3)) == {"web": 2}
 
 
+def test_an_image_is_that_of_pods_that_work() -> None:
+    found = [pod("web", "a1"), pod("web", "b1"), pod("web", "c1", ready=False), pod("beat", "a1")]
+    for one, image in zip(found, ("a:1", "a:2", "a:3", "a:1"), strict=True):
+        one["spec"]["containers"] = [{"image": image}]
+
+    assert seen.images(found) == {"web": {"a:1", "a:2"}, "beat": {"a:1"}}
+
+
+def test_a_pod_crashes_whose_container_is_held_back_and_not_one_that_starts_or_leaves() -> None:
+    reasons = ("CrashLoopBackOff", "ContainerCreating", "CrashLoopBackOff")
+    found = [
+        pod("forward", "a1"),
+        pod("forward", "b1"),
+        pod("forward", "c1", leaving=True),
+        pod("web", "a1"),
+        pod("web"),
+    ]
+    for one, reason in zip(found, reasons, strict=False):
+        one["status"]["containerStatuses"] = [{"restartCount": 7, "state": {"waiting": {"reason": reason}}}]
+    found[3]["status"]["containerStatuses"] = [{"restartCount": 1, "state": {"running": {}}}]
+
+    assert seen.crashing(found) == {"forward-a1": 7}
+
+
 def deployment(role: str, **status: Any) -> dict[str, Any]:
     metadata = {"name": role, "labels": {seen.ROLE: role}, "generation": 2}
     done = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3}
@@ -114,6 +141,37 @@ def test_a_role_rolls_until_its_controller_has_looked_and_all_of_before_are_gone
     ]
 
     assert seen.rolling(found) == ["admin", "beat", "forward"]
+
+
+def test_a_rollout_is_stuck_once_its_deadline_is_over() -> None:
+    progress, late = (
+        [{"type": "Available", "reason": "ProgressDeadlineExceeded"}, {"type": "Progressing", "reason": reason}]
+        for reason in ("ReplicaSetUpdated", "ProgressDeadlineExceeded")
+    )
+
+    assert seen.is_stuck(deployment("forward", conditions=late))
+    assert not seen.is_stuck(deployment("forward", conditions=progress))
+    assert not seen.is_stuck(deployment("forward"))
+
+
+def test_jobs_are_counted_by_what_they_started_even_when_they_are_gone() -> None:
+    def event(kind: str, uid: str, reason: str = "SuccessfulCreate") -> dict[str, Any]:
+        return {"reason": reason, "involvedObject": {"kind": kind, "uid": uid}}
+
+    told = [event("Job", "1"), event("Job", "1"), event("Job", "1", "Completed"), event("ReplicaSet", "2")]
+
+    assert seen.jobs(told) == 1
+    assert seen.jobs([*told, event("Job", "3"), event("Job", "4", "Completed")]) == 2
+
+
+def test_a_pod_either_gets_ready_or_crashes() -> None:
+    stages = {one["metadata"]["name"]: one["spec"] for one in yaml.safe_load_all(KUBELET.read_text())}
+    ready, crashes = (stages[name]["selector"]["matchExpressions"][0] for name in ("pod-ready", "pod-crashes"))
+
+    assert ready["key"] == crashes["key"]
+    assert (ready["operator"], crashes["operator"]) == ("DoesNotExist", "Exists")
+    for word in (f'"{seen.ROLE}"', f'"{CRASHES}"', f'":{BROKEN}"', f".annotations.{MARK} "):
+        assert word in crashes["key"]
 
 
 def test_what_is_left_of_a_node_is_what_nobody_there_asked_for() -> None:
