@@ -22,7 +22,7 @@ web-sdk: ## get the web SDK for the demo page from npm, if it is not there
 test: venv ## run all tests but those of test-sdk (ARGS="..." goes to pytest)
 	@tests/metrics/install.sh
 	@tests/deploy/install.sh
-	@$(BIN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not sdk" $(ARGS)
+	@$(BIN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not browser and not sdk" $(ARGS)
 
 test-fast: venv ## run the tests that start no process of the product
 	@$(BIN) -m pytest -n 3 --dist worksteal -m "not slow and not process" $(ARGS)
