@@ -44,7 +44,8 @@ def measure(wanted: argparse.Namespace, scenarios: Sequence[Scenario], compariso
     document: dict[str, Any] = {}
     for wished, same in groupby(scenarios, lambda scenario: scenario.layout):
         with layout.running(wished) as server:
-            results += [measured(scenario, server, wanted) for scenario in same]
+            described["postgresql"] = server.own.query("SHOW server_version")[0][0].partition(" ")[0]
+            results += measured(list(same), server, wanted)
         document = report.assembled(described, results, comparisons, before)
         report.write(document)
     if not results:
@@ -78,7 +79,7 @@ def compare(wanted: argparse.Namespace, scenarios: Sequence[Scenario], pids: dic
         there = {label: running.enter_context(server) for label, server in servers.items()}
         for scenario in scenarios:
             for label, server in there.items():
-                result = measured(scenario, server, wanted)
+                (result,) = measured([scenario], server, wanted)
                 results.append(result | {"name": result["name"] + label})
     document = report.assembled(machine.described(), results, [])
     report.write(document, report.COMPARISON)

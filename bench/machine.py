@@ -2,7 +2,9 @@
 
 import os
 import platform
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,12 +16,33 @@ TRIES = 5
 def described() -> dict[str, Any]:
     """The machine, with its `calibration`."""
     return {
+        "commit": _commit(),
+        "processor": _processor(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "calibration": calibration(),
     }
+
+
+def _commit() -> str:
+    """Of this checkout, `+` if something in it is not committed; empty outside of one."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    """As Linux calls it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
 def calibration() -> dict[str, float]:

@@ -1,7 +1,11 @@
-"""One scenario on one server: warm up, run so often, sum up; sampled once more if that is wanted."""
+"""Scenarios on one server: warm up, run so often, sum up; sampled once more if that is wanted.
+
+Their runs take turns: a machine that is slower for a minute is so for all of them, and for what they are compared with.
+"""
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,19 +15,28 @@ from bench.scenarios.scenario import Scenario
 from bench.server import Server
 
 
-def measured(scenario: Scenario, server: Server, wanted: argparse.Namespace) -> dict[str, Any]:
-    """Warm up, run so often, profile if that is wanted."""
-    print(f"{scenario.name} …", file=sys.stderr)
-    seconds, runs = (
-        (options.QUICK_SECONDS, 1) if wanted.quick else (wanted.seconds, min(wanted.runs, scenario.most_runs))
-    )
-    calibration = machine.calibration()
-    if scenario.warm_up_seconds:
-        scenario.once(server, min(seconds, scenario.warm_up_seconds))
-    result = figures.summary(scenario, [scenario.once(server, seconds) for _ in range(runs)])
+def measured(scenarios: Sequence[Scenario], server: Server, wanted: argparse.Namespace) -> list[dict[str, Any]]:
+    """Warm up, run so often, profile if that is wanted; a result for each."""
+    seconds, wished = (options.QUICK_SECONDS, 1) if wanted.quick else (wanted.seconds, wanted.runs)
+    often = [min(wished, scenario.most_runs) for scenario in scenarios]
+    runs: list[list[dict[str, Any]]] = [[] for _ in scenarios]
+    loops = [0.0 for _ in scenarios]
+    for turn in range(max(often)):
+        for number, scenario in enumerate(scenarios):
+            if turn < often[number]:
+                print(f"{scenario.name}, run {turn + 1} of {often[number]} …", file=sys.stderr)
+                loops[number] = max(loops[number], machine.calibration()["cpu_ms"])
+                if turn == 0 and scenario.warm_up_seconds:
+                    scenario.once(server, min(seconds, scenario.warm_up_seconds))
+                runs[number].append(scenario.once(server, seconds))
     if wanted.profile:
-        profiled(scenario, server, seconds, wanted.profile)
-    return result | {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "calibration": calibration}
+        for scenario in scenarios:
+            profiled(scenario, server, seconds, wanted.profile)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return [
+        figures.summary(scenario, found) | {"measured_at": now, "calibration": {"cpu_ms": loop}}
+        for scenario, found, loop in zip(scenarios, runs, loops, strict=True)
+    ]
 
 
 def profiled(scenario: Scenario, server: Server, seconds: float, folder: Path) -> None:

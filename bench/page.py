@@ -17,8 +17,9 @@ def generated(document: dict[str, Any]) -> str:
     loops = sorted(result["calibration"]["cpu_ms"] for result in scenarios)
     system = machine["system"].partition("-")[0]
     lines = [
-        f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))}: {machine['cpus']} CPUs, "
-        f"{machine['memory_bytes'] / 2**30:.0f} GiB, Python {machine['python']}, {system}. "
+        f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} at {machine['commit']}: {machine['cpus']} CPUs "
+        f"({machine['processor']}), {machine['memory_bytes'] / 2**30:.0f} GiB, Python {machine['python']}, "
+        f"PostgreSQL {machine['postgresql']}, {system}. "
         f"Runs of each scenario: {' to '.join(str(n) for n in dict.fromkeys((lengths[0], lengths[-1])))}. "
         f"The calibration loop took {loops[0]:.0f} to {loops[-1]:.0f} ms of CPU.",
         rows.markdown(rows.cells(scenarios, document["comparisons"])),

@@ -51,5 +51,5 @@ def write(document: dict[str, Any], path: Path = RESULTS) -> None:
 
 
 def _kind(machine: dict[str, Any]) -> dict[str, Any]:
-    """What makes it the same machine: not how fast it was just then."""
-    return {name: value for name, value in machine.items() if name != "calibration"}
+    """What makes it the same machine: not how fast it was just then, nor what ran on it."""
+    return {name: value for name, value in machine.items() if name not in {"calibration", "commit", "postgresql"}}

@@ -14,6 +14,8 @@ FIFTY = Layout(destinations=50)
 PILED_UP = Layout(label="pending")  # nothing else is measured on what that leaves behind
 BESIDE = Load(users=200, connections=10, batch=1, rate=4)  # 200 deliveries a second: 500 take both cores whole
 WORKERS_SINK_MS = 20.0
+SLOW_SINK_MS = 200.0
+SIXTY_FOUR = Layout(environ=(("FORWARD_CONCURRENCY_MOST", "64"),))
 SMALL_BACKLOG = 50_000
 
 
@@ -44,6 +46,11 @@ def _workers(count: int) -> Scenario:
     return Scenario(f"workers: {count}", _delivered(), once, Layout(environ=environ))
 
 
+def _slow_sink(name: str, layout: Layout) -> Scenario:
+    once = partial(drain.drain, events_per_second=600.0, answer_ms=SLOW_SINK_MS)
+    return Scenario(name, _delivered(), once, layout)
+
+
 def _pending(events: int, is_last: bool) -> Scenario:
     once = partial(pending.pending, events=events, waits=not is_last)
     return Scenario(f"{events:,} pending", _delivered(), once, PILED_UP, warm_up_seconds=0, most_runs=1)
@@ -51,7 +58,7 @@ def _pending(events: int, is_last: bool) -> Scenario:
 
 SCENARIOS = (
     Scenario(
-        "idle", Figure("idle_percent", "% of a core", 3.0, is_most=True), idle.idle, warm_up_seconds=0, most_runs=3
+        "idle", Figure("idle_percent", "% of a core", 3.0, is_most=True), idle.idle, warm_up_seconds=0, most_runs=5
     ),
     _accepted("single events, accepted only", SINGLE, 2500),
     Scenario("single events in and out", _delivered(2300), partial(flow.through, load=SINGLE), is_open=True),
@@ -69,6 +76,8 @@ SCENARIOS = (
         partial(drain.drain, events_per_second=5000.0),
         Layout(destinations=5),
     ),
+    _slow_sink("backlog, sink of 200 ms, 64 at once", SIXTY_FOUR),
+    _slow_sink("backlog, sink of 200 ms", Layout(label="slow")),
     Scenario(
         "backlog, batches of 50 to the destination",
         _delivered(),

@@ -7,7 +7,16 @@ import pytest
 from bench import figures, page, report, rows
 from bench.scenarios.scenario import Comparison, Figure, Scenario
 
-MACHINE = {"system": "s", "python": "3", "cpus": 2, "memory_bytes": 2**30, "calibration": {"cpu_ms": 20.0}}
+MACHINE = {
+    "commit": "c0ffee",
+    "processor": "p",
+    "postgresql": "17",
+    "system": "s",
+    "python": "3",
+    "cpus": 2,
+    "memory_bytes": 2**30,
+    "calibration": {"cpu_ms": 20.0},
+}
 
 
 def run(rate: float, lost: int = 0) -> dict[str, Any]:
@@ -101,7 +110,7 @@ def test_a_page_gets_other_figures_between_its_marks_and_keeps_the_rest() -> Non
     assert new.endswith("\nafter\n")
     assert "old" not in new
     assert "| a " in new
-    assert "2 CPUs" in new
+    assert "at c0ffee: 2 CPUs (p), 1 GiB, Python 3, PostgreSQL 17" in new
     assert page.renewed(new, page.generated(document)) == new
 
 
