@@ -24,7 +24,8 @@ from rudderproj import metrics
 
 log = structlog.get_logger(__name__)
 
-GROUP_EVENTS = 2000  # largest group: about 50 ms of insert
+# A group takes no more requests once it has so many, or so much: what an insert takes is in every answer of its group.
+GROUP_EVENTS, GROUP_CHARACTERS = 2000, 4 * 1024 * 1024
 REFUSED = (psycopg2.DataError, errors.ProgramLimitExceeded)  # a row's own fault, which no retry mends
 LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)  # of a connection that is closed now
 RETRY_CONNECT_SECONDS = 0.5  # while the database is away, one request in this time tries it; the others fail at once
@@ -41,6 +42,11 @@ class _Request:
     events: Sequence[NewEvent]
     rejections: Sequence[Rejection]
     stored: "Future[int]" = field(default_factory=Future)
+
+    @property
+    def characters(self) -> int:
+        """Of its payloads."""
+        return sum(len(event.payload) for event in self.events)
 
 
 def _insert_timed(raw: Connection, events: Sequence[NewEvent]) -> int:
@@ -102,16 +108,16 @@ class Writer:
         self._disconnect()
 
     def _groups(self) -> Iterator[list[_Request]]:
-        """Yield everything that waits, up to GROUP_EVENTS: while one commit runs, the next group gathers."""
+        """Yield everything that waits, unless it is too much: while one commit runs, the next group gathers."""
         while (request := self._queue.get()) is not None:
-            group, size = [request], len(request.events)
-            while size < GROUP_EVENTS and not self._queue.empty():
+            group, size, characters = [request], len(request.events), request.characters
+            while size < GROUP_EVENTS and characters < GROUP_CHARACTERS and not self._queue.empty():
                 following = self._queue.get()
                 if following is None:
                     self._queue.put(None)
                     break
                 group.append(following)
-                size += len(following.events)
+                size, characters = size + len(following.events), characters + following.characters
             yield group
 
     def _store(self, group: list[_Request]) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from django.db import connection
@@ -12,6 +15,7 @@ from ingest import log
 from ingest.hashing import lane_of
 from ingest.models import Event, RejectedEvent, Source
 from ingest.statements import NewEvent, Rejection
+from rudderproj import db
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -142,3 +146,30 @@ def test_a_rejection_that_cannot_be_kept_costs_nothing_else(source: Source) -> N
         assert log.append([event(source, "a")], [lost, kept]) == 1
     assert list(RejectedEvent.objects.values_list("message_id", flat=True)) == ["kept"]
     assert [line["event"] for line in logs] == ["rejection.not_kept"]
+
+
+@pytest.mark.parametrize(
+    ("events", "characters", "groups"),
+    [(1000, 10**9, [1, 6]), (3, 10**9, [1, 3, 3]), (1000, 30, [1, 2, 2, 2])],
+    ids=["all that waits", "no more events", "no more characters"],
+)
+def test_while_a_commit_runs_the_next_group_gathers_up_to_its_bounds(
+    source: Source, monkeypatch: pytest.MonkeyPatch, events: int, characters: int, groups: list[int]
+) -> None:
+    monkeypatch.setattr(log, "GROUP_EVENTS", events)
+    monkeypatch.setattr(log, "GROUP_CHARACTERS", characters)
+    writer = log.Writer()
+    with closing(db.connect("tests", 5)) as other:
+        other.autocommit = False
+        with other, other.cursor() as cursor:
+            cursor.execute("LOCK TABLE ingest_event IN ACCESS EXCLUSIVE MODE")
+            first = writer.submit([event(source, "first")])
+            while not writer._queue.empty():
+                time.sleep(0.001)
+            others = [writer.submit([event(source, f"e{number}")]) for number in range(6)]
+    for stored in (first, *others):
+        assert stored.result(30) > 0
+    writer.stop()
+
+    stored_by = Counter(Event.objects.order_by("xid").values_list("xid", flat=True))
+    assert list(stored_by.values()) == groups
