@@ -9,20 +9,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
+from destinations.crew import Crew, User
 from destinations.reader import Owed
 
 FAIR_EVENTS = 10  # one user's events in a row before the others have their turn
-
-User = tuple[int, str]
 
 
 class Courier:
     """Queues per user, and senders. `deliver(owed)` says whether the user may go on; who sets `stopping` ends it."""
 
-    def __init__(self, deliver: Callable[[Owed], Awaitable[bool]], stopping: asyncio.Event, senders: int) -> None:
+    def __init__(self, deliver: Callable[[Owed], Awaitable[bool]], stopping: asyncio.Event) -> None:
         self._deliver = deliver
         self._queues: dict[User, deque[Owed]] = {}
-        self._ready: asyncio.Queue[User] = asyncio.Queue()
         self._blocked: set[User] = set()
         self._flying_since: dict[User, float] = {}
         self.stopping = stopping
@@ -30,28 +28,25 @@ class Courier:
         self.queued = 0
         self.sizes: Counter[int] = Counter()  # of what is queued or in flight, by lane id
         self.events: Counter[int] = Counter()  # the same, how many
-        self._tasks: list[asyncio.Task[None]] = []
-        self.senders = 0
-        self.allow(senders)
+        self._crew = Crew(asyncio.Queue(), self._work, stopping)
+        self._crews = [self._crew]
 
-    def allow(self, senders: int) -> None:
-        """Have so many senders from now on. One too many ends with what it does; one that failed stays to tell."""
-        if senders == self.senders or self.stopping.is_set():
-            return
-        self.senders = senders
-        for number in range(senders):
-            if number == len(self._tasks):
-                self._tasks.append(asyncio.create_task(self._sender(number)))
-            elif self._tasks[number].done() and not self._tasks[number].exception():
-                self._tasks[number] = asyncio.create_task(self._sender(number))
+    def allow(self, requests: int, singles: int) -> None:  # noqa: ARG002 - for those that send several together
+        """So many may be in flight from now on: each is for a single event."""
+        self._crew.allow(singles)
+
+    def _make_ready(self, user: User) -> None:
+        """The user's next event may be sent."""
+        self._crew.ready.put_nowait(user)
 
     def add(self, owed: Owed) -> None:
         """Queue an event behind the user's others."""
         queue = self._queues.get(owed.user)
         if queue is None:
-            queue = self._queues[owed.user] = deque()
-            self._ready.put_nowait(owed.user)
-        queue.append(owed)
+            self._queues[owed.user] = deque([owed])
+            self._make_ready(owed.user)
+        else:
+            queue.append(owed)
         self.queued += 1
         self.sizes[owed.lane.id] += owed.size
         self.events[owed.lane.id] += 1
@@ -82,7 +77,7 @@ class Courier:
         """Let a blocked user go on with the next event."""
         self._blocked.discard(user)
         if self._queues.get(user):
-            self._ready.put_nowait(user)
+            self._make_ready(user)
         else:
             self._queues.pop(user, None)
 
@@ -102,32 +97,22 @@ class Courier:
     async def cancel(self) -> None:
         """End every sender now, requests in flight included."""
         self.stopping.set()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for crew in self._crews:
+            await crew.cancel()
 
     @property
     def failure(self) -> BaseException | None:
         """What ended a sender that should still run: a defect of ours, which must end the link."""
-        for task in self._tasks:
-            if task.done() and not task.cancelled() and task.exception():
-                return task.exception()
-        return None
+        return next((failure for crew in self._crews if (failure := crew.failure)), None)
 
-    async def _sender(self, number: int) -> None:
-        while not self.stopping.is_set():  # a request that ends as it is cancelled may swallow the cancellation
-            user = await self._ready.get()
-            if number >= self.senders:
-                self._ready.put_nowait(user)
-                return
-            await self._work(user)
-
-    async def _work(self, user: User) -> None:
+    async def _work(self, user: User, is_too_many: Callable[[], bool]) -> None:
         """What this user has, as long as it is not too much at once."""
         for _ in range(FAIR_EVENTS):
-            if self.stopping.is_set() or not await self._next(user):
+            if not await self._next(user):
                 return
-        self._ready.put_nowait(user)
+            if is_too_many():
+                break
+        self._make_ready(user)
 
     async def _next(self, user: User) -> bool:
         """Send the user's next event; False when the user has none or may not go on."""

@@ -8,7 +8,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from destinations.courier import FAIR_EVENTS, Courier, User
+from destinations.courier import FAIR_EVENTS, Courier
+from destinations.crew import Crew, User
 from destinations.reader import Owed
 
 BATCH_CHARACTERS = 512 * 1024  # of payloads in one request; an event more where that ends in the middle of one
@@ -16,76 +17,71 @@ Batch = dict[User, list[Owed]]
 
 
 class CourierOfBatches(Courier):
-    """`deliver_together(events)` says whether all were taken; `most()` of them go together at most."""
+    """`deliver_together(events)` says whether all were taken; `most()` of them go together at most.
+
+    What failed before, and what was in a batch that was refused, goes alone, by senders of its own.
+    """
 
     def __init__(
         self,
         deliver: Callable[[Owed], Awaitable[bool]],
         stopping: asyncio.Event,
-        senders: int,
         deliver_together: Callable[[Sequence[Owed]], Awaitable[bool]],
         most: Callable[[], int],
     ) -> None:
+        super().__init__(deliver, stopping)
         self._deliver_together = deliver_together
         self._most = most
         self._alone: dict[User, int] = {}  # so many of the user's next events go by themselves
-        super().__init__(deliver, stopping, senders)
+        self._singles = Crew(asyncio.Queue(), self._send_alone, stopping)
+        self._crews.append(self._singles)
 
-    async def _work(self, user: User) -> None:
+    def allow(self, requests: int, singles: int) -> None:
+        """So many requests for several events may be in flight, and so many others."""
+        self._crew.allow(requests)
+        self._singles.allow(singles)
+
+    def _make_ready(self, user: User) -> None:
+        goes_alone = user in self._alone or self._queues[user][0].is_row
+        (self._singles if goes_alone else self._crew).ready.put_nowait(user)
+
+    async def _send_alone(self, user: User, _: Callable[[], bool]) -> None:
+        """One event by itself."""
+        if (left := self._alone.pop(user, 0) - 1) > 0:
+            self._alone[user] = left
+        if await self._next(user):
+            self._make_ready(user)
+        else:
+            self._alone.pop(user, None)  # what is left of them, if anything, becomes rows
+
+    async def _work(self, user: User, _: Callable[[], bool]) -> None:
         """What this user has and what others have who are ready, together."""
-        if self._goes_alone(user):
-            await self._one(user)
-            return
-        batch, other = self._gather(user)
+        batch = self._gather(user)
         if len(batch) == 1 and len(batch[user]) == 1:
             self._put_back(batch)
-            await self._one(user)
+            await self._send_alone(user, _)
         elif await self._send(batch):
             self._let_go_on(batch)
         else:
             for refused, taken in batch.items():
                 self._alone[refused] = len(taken)
-                self._ready.put_nowait(refused)
-        if other and not self.stopping.is_set():
-            await self._one(other)
+                self._make_ready(refused)
 
-    async def _next(self, user: User) -> bool:
-        if left := self._alone.pop(user, 0) - 1:
-            self._alone[user] = left
-        if may_go_on := await super()._next(user):
-            return may_go_on
-        self._alone.pop(user, None)  # what is left of them, if anything, becomes rows
-        return False
-
-    async def _one(self, user: User) -> None:
-        """One event by itself."""
-        if await self._next(user):
-            self._ready.put_nowait(user)
-
-    def _goes_alone(self, user: User) -> bool:
-        """Whether the user's next event was in a batch that was refused, or failed before."""
-        return user in self._alone or self._queues[user][0].is_row
-
-    def _gather(self, first: User) -> tuple[Batch, User | None]:
-        """Take events out of their queues, of this user and of others who are ready, until there are enough.
-
-        Or until one whose next event goes alone: named, since whoever took it has to go on with it.
-        """
-        most = self._most()
-        batch: Batch = {first: self._take(first, most, BATCH_CHARACTERS)}
-        events, characters = len(batch[first]), sum(owed.size for owed in batch[first])
-        while events < most and characters < BATCH_CHARACTERS and not self._ready.empty():
-            user = self._ready.get_nowait()
-            if self._goes_alone(user):
-                return batch, user
-            taken = batch[user] = self._take(user, most - events, BATCH_CHARACTERS - characters)
+    def _gather(self, user: User) -> Batch:
+        """Take events out of their queues, of this user and of others who are ready, until there are enough."""
+        most, ready = self._most(), self._crew.ready
+        batch: Batch = {user: self._take(user, most, BATCH_CHARACTERS)}
+        events, characters = len(batch[user]), sum(owed.size for owed in batch[user])
+        while events < most and characters < BATCH_CHARACTERS and not ready.empty():
+            other = ready.get_nowait()
+            taken = batch[other] = self._take(other, most - events, BATCH_CHARACTERS - characters)
             events, characters = events + len(taken), characters + sum(owed.size for owed in taken)
-        return batch, None
+        return batch
 
     def _take(self, user: User, most: int, characters: int) -> list[Owed]:
         """The user's next events, no more than is fair to others who wait; the first one whatever its size."""
         queue, taken = self._queues[user], list[Owed]()
-        most = most if self._ready.empty() else min(most, FAIR_EVENTS)
+        most = most if self._crew.ready.empty() else min(most, FAIR_EVENTS)
         while queue and not queue[0].is_row and len(taken) < most:
             characters -= queue[0].size
             if characters < 0 and taken:
@@ -119,6 +115,6 @@ class CourierOfBatches(Courier):
             for owed in taken:
                 self._forget(owed)
             if self._queues[user]:
-                self._ready.put_nowait(user)
+                self._make_ready(user)
             else:
                 del self._queues[user]

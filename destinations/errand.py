@@ -44,11 +44,12 @@ class Errand:
 
     def courier(self) -> Courier:
         """Who goes on it, as many side by side as the destination is sent requests."""
-        sender, stopping = self._sender, self._stopping
-        if sender.takes_batches:
-            most = lambda: sender.batch_events  # noqa: E731
-            return CourierOfBatches(self._deliver, stopping, sender.requests, self._deliver_together, most)
-        return Courier(self._deliver, stopping, sender.requests)
+        made = Courier(self._deliver, self._stopping)
+        if self._sender.takes_batches:
+            most = lambda: self._sender.batch_events  # noqa: E731
+            made = CourierOfBatches(self._deliver, self._stopping, self._deliver_together, most)
+        made.allow(self._sender.requests, self._sender.singles)
+        return made
 
     def make_room(self) -> None:
         """What was sent is being noted, or is not to be noted any more."""
@@ -69,9 +70,10 @@ class Errand:
         """One attempt; True when the user's next event may follow."""
         if self.skips(owed):
             return True
-        if not await self._may_send(1):
-            return False
-        may_go_on = await attempt(owed, self._hands, self._sender, self._settler, self._lease) is not False
+        async with self._sender.slot:
+            if not await self._may_send(1):
+                return False
+            may_go_on = await attempt(owed, self._hands, self._sender, self._settler, self._lease) is not False
         self._note()
         return may_go_on
 
@@ -79,9 +81,10 @@ class Errand:
         """One request for all; False when it was not made, or not taken: then nothing is known of any of them."""
         if not all(self._sender.may_go_together(owed) and not self._skip_of(owed) for owed in events):
             return False
-        if not await self._may_send(len(events)):
-            return False
-        were_taken = await attempt_together(events, self._hands, self._sender, self._settler, self._lease)
+        async with self._sender.slot:
+            if not await self._may_send(len(events)):
+                return False
+            were_taken = await attempt_together(events, self._hands, self._sender, self._settler, self._lease)
         self._note()
         return were_taken
 

@@ -72,7 +72,7 @@ class Link:
         self._errand = Errand(lease, sender, settler, hands, outlook, seen.skip)
         self._courier = self._errand.courier()
         self._memory = Memory(self._courier.sizes, outlook.links)
-        self._replays = Replays(database, self._courier, settler, hands, sender.requests, clock)
+        self._replays = Replays(database, self._courier, settler, hands, sender.singles, clock)
         self._replays.keep(seen.replays)
         self._telling: list[asyncio.Task[None]] = []
         self.progressed = False  # something was settled: the next link may find more
@@ -190,8 +190,9 @@ class Link:
     async def _keep_lease(self) -> None:
         if failure := self._courier.failure:
             raise failure
-        self._courier.allow(self._sender.requests)
-        self._replays.pace.senders = self._sender.requests * self._sender.batch_events
+        sender = self._sender
+        self._courier.allow(sender.requests, sender.singles)
+        self._replays.pace.senders = max(sender.singles, sender.requests * sender.batch_events)
         if not self._lease.is_good:
             raise LeaseLost("deadline passed")
         await self._lease.renew_if_due()

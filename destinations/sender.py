@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -58,7 +59,7 @@ class Learned(NamedTuple):
     @classmethod
     def stored(cls, value: dict[str, int] | None, of: int) -> "Learned | None":
         """From its fields; None if there is nothing, or of another configuration."""
-        return cls(**value) if value and value["of"] == of else None
+        return cls(value["events"], value["batch"], of) if value and value["of"] == of else None
 
 
 class Sender:
@@ -85,6 +86,9 @@ class Sender:
         if bounds.requests and not self.takes_batches:
             start = most = bounds.requests
         self._throttle = Throttle(learned.events if learned else start, most)
+        self.slot: AbstractAsyncContextManager[object] = contextlib.nullcontext()
+        if bounds.requests and self.takes_batches:  # where senders alone do not keep to it
+            self.slot = asyncio.Semaphore(bounds.requests)
         self.mask = masker(registry.schema(seen.type).secrets(seen.config))
         self._interval = self._next_at = 0.0
         self._pace = asyncio.Lock()
@@ -108,10 +112,14 @@ class Sender:
 
     @property
     def requests(self) -> int:
-        """How many requests may be in flight now."""
-        limit, size = self._throttle.limit, self._batch.size
-        found = limit if size == 1 else max(BATCHES, limit // size)
-        return min(found, self._bounds.requests or found)
+        """How many requests for several events may be in flight now."""
+        return max(BATCHES, self.singles // self.batch_events)
+
+    @property
+    def singles(self) -> int:
+        """How many requests for a single event may be in flight now."""
+        limit = self._throttle.limit
+        return min(limit, self._bounds.start) if self.takes_batches else limit
 
     @property
     def learned(self) -> Learned:
@@ -142,9 +150,13 @@ class Sender:
         payloads = [_content(owed)[0] for owed in events]
         ids = "\n".join(owed.message_id for owed in events)
         name = f"batch-{hashlib.sha256(ids.encode(errors='surrogatepass')).hexdigest()[:32]}"
-        with self._failing():
-            plugin = cast(BatchPlugin, self._plugin)
-            return plugin.build_batch(payloads, self._control.config, BuildContext(self._clock(), name, 1))
+        try:
+            with self._failing():
+                plugin = cast(BatchPlugin, self._plugin)
+                return plugin.build_batch(payloads, self._control.config, BuildContext(self._clock(), name, 1))
+        except BuildError:
+            self._batch.refused(len(events))
+            raise
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
@@ -185,17 +197,18 @@ class Sender:
         """
         usual = request.timeout_seconds or self._timeout_seconds
         timeout = min(usual, most_seconds)
-        begun = self._throttle.begin(self.requests)
+        together = events > 1
+        begun = self._throttle.begin(self.requests if together else self.singles, together)
         try:
             answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout, usual)
         finally:
-            self._throttle.end()
+            self._throttle.end(together)
         self._throttle.note(begun, answer, events)
         outcome = classify(answer)
         if outcome is Outcome.DELIVERED:
             self._batch.taken(events)
         elif events > 1:
-            self._batch.refused()
+            self._batch.refused(events)
             outcome = Outcome.RETRY  # each by itself
         metrics.ATTEMPTS.add(1, self._control.name, outcome)
         metrics.ATTEMPT_SECONDS.add(answer.seconds, outcome)

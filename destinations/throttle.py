@@ -31,6 +31,7 @@ class Window:
     seconds: float = 0.0
     pressed: int = 0
     was_full: bool = False  # as many requests as allowed were in flight at once
+    cuts: int = 0  # before it
 
 
 class Throttle:
@@ -40,53 +41,64 @@ class Throttle:
         self.limit = max(1, min(start, most))
         self._most = most
         self._clock = clock
-        self._flying = 0  # requests
+        self._flying = {False: 0, True: 0}  # requests, by whether they are for several events
         self._window = Window(clock())
         self._before: tuple[int, float] | None = None  # the limit before a raise, and the seconds an event took then
         self._rests_until = 0.0
+        self._cuts = 0
 
-    def begin(self, allowed: int) -> Window:
-        """A request begins, of so many that may be in flight. `end` follows, whatever comes of it."""
-        self._flying += 1
-        if self._flying >= allowed:
+    def begin(self, allowed: int, together: bool = False) -> Window:
+        """A request begins, of so many of its kind that may be in flight. `end` follows, whatever comes of it.
+
+        One that is too many, since senders hear of a cut a moment later, says nothing.
+        """
+        self._flying[together] += 1
+        if self._flying[together] > allowed:
+            return Window(0.0, cuts=-1)
+        if self._flying[together] == allowed:
             self._window.was_full = True
         return self._window
 
-    def end(self) -> None:
+    def end(self, together: bool = False) -> None:
         """A request is over, answered or not."""
-        self._flying -= 1
+        self._flying[together] -= 1
 
     def note(self, begun: Window, answer: Answer, events: int = 1) -> None:
-        """What came of a request for so many. One that began under another limit says nothing about this one."""
+        """What came of a request for so many. One that began under another limit says nothing about this one.
+
+        But that it was too much it says of any limit since the last cut: what is not answered in time comes late.
+        """
         window = self._window
-        if begun is not window:
-            return
-        window.answers += 1
-        window.events += events
-        window.seconds += answer.seconds
-        window.pressed += _is_pressing(answer)
+        if begun.cuts == self._cuts:
+            window.pressed += _is_pressing(answer)
+        if begun is window:
+            window.answers += 1
+            window.events += events
+            window.seconds += answer.seconds
         whole = max(WINDOW_ANSWERS, self.limit)
         if window.pressed >= max(PRESSED, whole * PRESSED_SHARE):
+            self._cuts += 1
             self._rest()
             self._set(max(1, self.limit // 2), None)
         elif window.answers >= whole or (
-            window.answers >= max(SLOW_ANSWERS, self._flying) and self._clock() >= window.began + SLOW_SECONDS
+            window.answers >= max(SLOW_ANSWERS, sum(self._flying.values()))
+            and self._clock() >= window.began + SLOW_SECONDS
         ):
             self._conclude(window)
 
     def _conclude(self, window: Window) -> None:
         took, before = window.seconds / window.events, self._before
-        if before and took > before[1] * (1 + (self.limit / before[0] - 1) * (1 - HELD)):
+        if before and window.was_full and took > before[1] * (1 + (self.limit / before[0] - 1) * (1 - HELD)):
             self._rest()
             self._set(before[0] - before[0] // BACK, None)
         elif window.was_full and self.limit < self._most and self._clock() >= self._rests_until:
             raised = min(self._most, self.limit + max(1, int(self.limit * GROWTH)))
             self._set(raised, (self.limit, took))
         else:
-            self._set(self.limit, None)
+            self._set(self.limit, None if window.was_full else before)
 
     def _set(self, limit: int, before: tuple[int, float] | None) -> None:
-        self.limit, self._before, self._window = limit, before, Window(self._clock())
+        self.limit, self._before, self._window = limit, before, Window(self._clock(), cuts=self._cuts)
 
     def _rest(self) -> None:
         self._rests_until = self._clock() + REST_SECONDS

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER_VARIABLE = "LIFE_DIR"
-SLOTS = 4096
+SLOTS = 8192
 _SLOT = struct.Struct("<Bqqhqqi")  # is used, destination, connection, lane, replay, xid, position
 _FREE, _LINK, _EVENT = 0, 1, 2
 _EXAMINED = 4  # added to the kind: this process had nothing else in its hands, on purpose

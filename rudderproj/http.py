@@ -4,6 +4,7 @@ Must never follow a redirect, raise for what a server does, or log a body.
 """
 
 import asyncio
+import math
 import time
 from datetime import timedelta
 from typing import NamedTuple, TypeAlias
@@ -39,7 +40,7 @@ class HttpClient:
     def __init__(self, allow: list[str]) -> None:
         self._resolver = Resolver(allow)
         self._clients: dict[_Key, tuple[str, Client]] = {}
-        self._sharing: set[_Key] = set()  # whose requests share a connection: HTTP/2
+        self._sharing: dict[_Key, float] = {}  # whose requests share a connection (HTTP/2): when one was answered last
 
     async def send(
         self,
@@ -87,11 +88,12 @@ class HttpClient:
             client = self._client(key, address)
             try:
                 answer, shares = await _exchange(client, request, started, timeout_seconds + started - time.monotonic())
-                (self._sharing.add if shares else self._sharing.discard)(key)
+                if shares:
+                    self._sharing[key] = time.monotonic()
                 return answer
             except PyreqwestError as error:
                 if _connected(error):  # perhaps it was taken: not to be sent again from here
-                    self._leave(key, client, error)
+                    self._leave(key, client, error, started)
                     raise
                 if address == addresses[-1] or time.monotonic() >= started + timeout_seconds:
                     self._resolver.forget(host, port)
@@ -99,10 +101,13 @@ class HttpClient:
                     raise
         raise EgressRefused(f"{host} has no address")
 
-    def _leave(self, key: "_Key", client: Client, error: PyreqwestError) -> None:
-        """Where requests share a connection, one that timed out may have met a dead one: the next gets another."""
-        is_late = isinstance(error, RequestTimeoutError) and key in self._sharing
-        if is_late and (known := self._clients.get(key)) and known[1] is client:
+    def _leave(self, key: "_Key", client: Client, error: PyreqwestError, started: float) -> None:
+        """Where requests share a connection, one that timed out may have met a dead one: the next gets another.
+
+        Not if any was answered since that one `started`.
+        """
+        is_dead = isinstance(error, RequestTimeoutError) and self._sharing.get(key, math.inf) < started
+        if is_dead and (known := self._clients.get(key)) and known[1] is client:
             del self._clients[key]
 
     async def _resolve(self, host: str, port: int, timeout_seconds: float) -> list[str]:

@@ -27,7 +27,9 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def couriering(deliver: Callable[[Owed], Awaitable[bool]], senders: int = 4) -> Courier:
-    return Courier(deliver, asyncio.Event(), senders)
+    made = Courier(deliver, asyncio.Event())
+    made.allow(1, senders)
+    return made
 
 
 def test_one_users_events_never_overlap_and_keep_their_order() -> None:
@@ -210,9 +212,9 @@ def test_more_senders_begin_at_once_and_too_many_end_with_what_they_do() -> None
         for number in range(9):
             courier.add(owed(f"u{number}", 0))
         await until(lambda: len(courier.flying) == 1)
-        courier.allow(5)
+        courier.allow(1, 5)
         await until(lambda: len(courier.flying) == 5)
-        courier.allow(2)
+        courier.allow(1, 2)
         landing.set()
         await until(lambda: not courier.busy_users)
         landing.clear()
@@ -221,7 +223,7 @@ def test_more_senders_begin_at_once_and_too_many_end_with_what_they_do() -> None
         await until(lambda: len(courier.flying) == 2)
         await asyncio.sleep(0.02)
         assert len(courier.flying) == 2
-        courier.allow(4)
+        courier.allow(1, 4)
         await until(lambda: len(courier.flying) == 4)
         landing.set()
         await until(lambda: not courier.busy_users)
@@ -239,7 +241,7 @@ def test_a_sender_that_failed_is_not_replaced_before_it_was_told_of() -> None:
         courier = couriering(deliver, senders=1)
         courier.add(owed("a", 0))
         await until(lambda: courier.failure)
-        courier.allow(3)
+        courier.allow(1, 3)
         assert isinstance(courier.failure, ZeroDivisionError)
         await courier.cancel()
 

@@ -68,11 +68,11 @@ def test_more_at_once_than_the_server_wants_in_one_connection_wait_for_their_tur
 
 def test_a_connection_on_which_requests_time_out_is_not_used_again(authority: Authority) -> None:
     async def work(client: HttpClient, receiver: Receiver) -> tuple[Answer, list[Answer], Answer]:
-        first = await send(client, receiver, 0, 2.0)
+        first = await send(client, receiver, 0, 5.0)
         receiver.stop()
-        lost = await asyncio.gather(*(send(client, receiver, number, 2.0) for number in range(1, 6)))
+        lost = await asyncio.gather(*(send(client, receiver, number, 5.0) for number in range(1, 6)))
         receiver.go_on()
-        after = await send(client, receiver, 6, 2.0)
+        after = await send(client, receiver, 6, 5.0)
         await client.close()
         return first, list(lost), after
 

@@ -113,7 +113,8 @@ def test_one_event_that_hangs_time_and_again_takes_nothing_from_the_others(limit
     throttle = Throttle(limit, limit, Time())
     for _ in range(10):
         fly(throttle, HUNG, flying=1)
-        fly(throttle, TAKEN, flying=WINDOW_ANSWERS)
+        for _ in range(WINDOW_ANSWERS // 4):
+            fly(throttle, TAKEN, flying=limit)
     assert throttle.limit == limit
 
 
@@ -126,6 +127,45 @@ def test_after_a_cut_it_rests_before_it_grows() -> None:
     time.now = REST_SECONDS
     settle(throttle, 0.02)
     assert throttle.limit == 40
+
+
+def test_what_is_never_answered_counts_though_others_were_answered_many_times_meanwhile() -> None:
+    throttle = Throttle(64, 64, Time())
+    hanging = [throttle.begin(64) for _ in range(8)]
+    for _ in range(10):
+        fly(throttle, TAKEN, flying=50)
+    for one in hanging:
+        throttle.end()
+        throttle.note(one, HUNG)
+    assert throttle.limit == 32
+
+
+def test_requests_that_are_too_many_after_a_cut_do_not_cut_again() -> None:
+    throttle = Throttle(64, 64, Time())
+    begun = [throttle.begin(64) for _ in range(64)]
+    for one in begun[:7]:
+        throttle.end()
+        throttle.note(one, status(429))
+    assert throttle.limit == 32
+    for one in begun[7:]:
+        late = throttle.begin(throttle.limit)
+        throttle.end()
+        throttle.note(one, status(429))
+        throttle.end()
+        throttle.note(late, status(429))
+        if sum(throttle._flying.values()) < 32:
+            break
+    assert throttle.limit == 32
+
+
+def test_a_raise_is_judged_by_the_first_window_in_which_it_was_used() -> None:
+    throttle = Throttle(100, 1000, Time())
+    fly(throttle)
+    for _ in range(2):
+        fly(throttle, TAKEN._replace(seconds=0.001), flying=100)
+    assert throttle.limit == 125
+    fly(throttle, TAKEN._replace(seconds=0.02 * 1.2))
+    assert throttle.limit == 94
 
 
 def test_where_answers_take_long_a_few_are_enough() -> None:
