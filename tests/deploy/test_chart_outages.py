@@ -203,10 +203,24 @@ def test_workers_stay_as_many_as_they_are_while_nobody_can_tell_how_many_are_nee
 
 
 @both
-def test_beat_that_ends_at_its_start_replaces_no_other(preset: str) -> None:
-    waits = {part(one): one["spec"].get("minReadySeconds", 0) for one in of_kind(preset, "Deployment")}
-    assert waits.pop("beat") == 10
-    assert set(waits.values()) == {0}  # these have probes
+def test_a_pod_that_is_ready_for_a_moment_replaces_no_other(preset: str) -> None:
+    """Ready once is not enough, and beat is at once: no probe asks it. The broker's old pod goes first anyway."""
+    deployed = {part(one): one["spec"] for one in of_kind(preset, "Deployment", *FLOWER)}
+    assert "minReadySeconds" not in deployed["valkey"]
+    assert deployed.pop("valkey")["strategy"] == {"type": "Recreate"}
+    assert {spec["minReadySeconds"] for spec in deployed.values()} == {10}
+    for name, spec in deployed.items():
+        probe = spec["template"]["spec"]["containers"][0].get("readinessProbe", {"periodSeconds": 0})
+        assert spec["minReadySeconds"] > probe["periodSeconds"] * probe.get("successThreshold", 1), name
+
+
+def test_how_long_a_pod_must_be_ready_is_a_value_that_kubernetes_takes() -> None:
+    """It refuses one that is not shorter than its own deadline of a rollout, 600 seconds."""
+    told = of_kind("multi", "Deployment", *FLOWER, "--set", "minReadySeconds=599")
+    assert {one["spec"].get("minReadySeconds", 0) for one in told if part(one) != "valkey"} == {599}
+    assert all("progressDeadlineSeconds" not in one["spec"] for one in told)
+    for wrong in ("600", "-1"):
+        assert "minReadySeconds" in template("multi", "--set", f"minReadySeconds={wrong}").stderr
 
 
 def test_valkey_takes_other_pods_connections_whatever_its_image_says() -> None:

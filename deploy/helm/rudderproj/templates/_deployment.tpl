@@ -22,9 +22,7 @@ spec:
   {{- if not (or (and (eq .part "web") .root.Values.web.autoscaling.enabled) (and (eq .part "forward") .root.Values.forward.autoscaling.kind)) }}
   replicas: {{ $own.replicas }}
   {{- end }}
-  {{- if eq .part "beat" }}
-  minReadySeconds: 10  # without a probe it is ready at once: one that ends at its start must not replace another
-  {{- end }}
+  minReadySeconds: {{ .root.Values.minReadySeconds }}
   revisionHistoryLimit: 5
   strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
   selector:
