@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from drills.kube import release, seen
-from drills.kube.crashes import broken_release, crash_loop
+from drills.kube.crashes import broken_release, crash_loop, unsteady_release
 from drills.kube.deaths import die
 from drills.kube.nodes import ZONES, zone_of
 from drills.kube.rollouts import replace
@@ -113,7 +113,7 @@ def full_zone_dies(view: View) -> None:
 
 
 _ALL: Sequence[Callable[[View], None]] = (
-    *(install, budgets, drain, upgrade, broken_release, crash_loop),
+    *(install, budgets, drain, upgrade, broken_release, unsteady_release, crash_loop),
     *(node_dies, zone_dies, restart, fill, full_zone_dies),
 )
 STEPS = {step.__name__.replace("_", "-"): step for step in _ALL}  # in this order, the first one always

@@ -76,6 +76,17 @@ def images(pods: Iterable[Object]) -> dict[str, set[str]]:
     return found
 
 
+def tags(pods: Iterable[Object]) -> dict[str, set[str]]:
+    """The releases that the working pods of each role are of."""
+    return {one: {image.rpartition(":")[2] for image in found} for one, found in images(pods).items()}
+
+
+def endings(pods: Iterable[Object]) -> dict[str, int]:
+    """How often the container of each pod has ended, which may run again; those that never did are not named."""
+    counts = {name(pod): sum(one["restartCount"] for one in pod["status"].get("containerStatuses", ())) for pod in pods}
+    return {one: count for one, count in counts.items() if count}
+
+
 def crashing(pods: Iterable[Object]) -> dict[str, int]:
     """Those whose container ends as often as it is started, and how often it did."""
     return {

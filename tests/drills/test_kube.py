@@ -11,7 +11,7 @@ import yaml
 
 from drills.kube import binaries, kinds, release, scenario, seen
 from drills.kube.children import Children
-from drills.kube.crashes import BROKEN, CRASHES, MARK
+from drills.kube.crashes import BROKEN, CRASHES, MARK, UNSTEADY
 from drills.kube.nodes import KUBELET
 from drills.kube.timeline import Timeline
 from drills.stack import NotSo
@@ -110,6 +110,23 @@ def test_an_image_is_that_of_pods_that_work() -> None:
     assert seen.images(found) == {"web": {"a:1", "a:2"}, "beat": {"a:1"}}
 
 
+def test_a_release_is_the_tag_of_an_image_whatever_port_its_registry_has() -> None:
+    found = [pod("forward", "a1"), pod("forward", "b1"), pod("forward", "c1", ready=False)]
+    for one, image in zip(found, ("registry:5000/a:1", "registry:5000/a:2", "registry:5000/a:3"), strict=True):
+        one["spec"]["containers"] = [{"image": image}]
+
+    assert seen.tags(found) == {"forward": {"1", "2"}}
+
+
+def test_endings_of_a_container_count_also_while_it_runs_again() -> None:
+    found = [pod("forward", "a1"), pod("forward", "b1", ready=False), pod("web", "a1"), pod("beat")]
+    states: tuple[dict[str, Any], ...] = ({"running": {}}, {"waiting": {"reason": "CrashLoopBackOff"}}, {"running": {}})
+    for one, count, state in zip(found, (3, 2, 0), states, strict=False):
+        one["status"]["containerStatuses"] = [{"restartCount": count, "state": state}]
+
+    assert seen.endings(found) == {"forward-a1": 3, "forward-b1": 2}
+
+
 def test_a_pod_crashes_whose_container_is_held_back_and_not_one_that_starts_or_leaves() -> None:
     reasons = ("CrashLoopBackOff", "ContainerCreating", "CrashLoopBackOff")
     found = [
@@ -164,7 +181,7 @@ def test_jobs_are_counted_by_what_they_started_even_when_they_are_gone() -> None
     assert seen.jobs([*told, event("Job", "3"), event("Job", "4", "Completed")]) == 2
 
 
-def test_a_pod_either_gets_ready_or_crashes() -> None:
+def test_a_pod_either_gets_ready_or_crashes_and_an_unsteady_one_does_both_in_turn() -> None:
     stages = {one["metadata"]["name"]: one["spec"] for one in yaml.safe_load_all(KUBELET.read_text())}
     ready, crashes = (stages[name]["selector"]["matchExpressions"][0] for name in ("pod-ready", "pod-crashes"))
 
@@ -172,6 +189,9 @@ def test_a_pod_either_gets_ready_or_crashes() -> None:
     assert (ready["operator"], crashes["operator"]) == ("DoesNotExist", "Exists")
     for word in (f'"{seen.ROLE}"', f'"{CRASHES}"', f'":{BROKEN}"', f".annotations.{MARK} "):
         assert word in crashes["key"]
+    turn = r'":unsteady"\)\) and any\(.status.conditions\[\]\?; .type == "Ready" and .status == "True"\)'
+    assert re.search(turn.replace("unsteady", UNSTEADY), crashes["key"])
+    assert "restartCount: 0" not in stages["pod-ready"]["next"]["statusTemplate"]  # what has ended stays counted
 
 
 def test_what_is_left_of_a_node_is_what_nobody_there_asked_for() -> None:
