@@ -43,8 +43,8 @@ def unsteady_release(view: View) -> None:
     timeline.expect(len(seen.crashing(view.pods())) == 1, *_crashes(view))
     _expect_whole(view)
     _expect_as_before(view, kept, seen.dipped(low, promised))
-    told = "is told" if _is_stuck(view) else "is not told, since being ready now and then counts as progress,"
-    timeline.saw(f"forward {told} as stuck")
+    told = "is told as stuck" if _is_stuck(view) else "is not told as stuck: to be ready now and then is progress"
+    timeline.saw(f"forward {told}")
     _go_back(view, before, kept)
 
 

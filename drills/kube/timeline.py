@@ -18,18 +18,19 @@ class Timeline:
     broken: list[str] = field(default_factory=list)
     held: int = 0
     _step: str = ""
+    _head: str = ""  # the step's name until it was told, in the first of its rows
     _began: float = 0.0
 
     def begin(self, step: str) -> None:
         """From now on seconds are counted from here."""
-        self._step, self._began = step, time.monotonic()
+        self._step, self._head, self._began = step, step, time.monotonic()
         say(f"{step} …")
 
     def saw(self, what: str) -> None:
         """Something that is told, not judged."""
         since = f"{time.monotonic() - self._began:.1f}"
-        head = self._step if not self.rows or all(row[0] != self._step for row in self.rows) else ""
-        self.rows.append((head, since, what))
+        self.rows.append((self._head, since, what))
+        self._head = ""
         say(f"  {since:>6} s  {what}")
 
     def expect(self, holds: bool, what: str, otherwise: str) -> None:

@@ -241,6 +241,16 @@ def test_what_does_not_hold_is_kept_and_the_run_goes_on(capsys: pytest.CaptureFi
     assert "FAILED: they are even" in timeline.render()
 
 
+def test_a_step_that_is_done_twice_has_its_name_in_front_of_both() -> None:
+    timeline = Timeline()
+    for _ in range(2):
+        timeline.begin("`helm rollback`")
+        timeline.saw("helm is done")
+        timeline.saw("all pods are ready")
+
+    assert [head for head, _, _ in timeline.rows] == ["`helm rollback`", "", "`helm rollback`", ""]
+
+
 def test_what_never_comes_ends_the_run_and_says_what_was_lacking() -> None:
     timeline = Timeline()
     timeline.begin("a node dies")
