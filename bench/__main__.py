@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from bench import figures, layout, machine, options, page, peer, report, rows
+from bench.layout import Layout
 from bench.measuring import measured
 from bench.scenarios import growth, registry
 from bench.scenarios.scenario import STANDARD, Comparison, Scenario
@@ -45,7 +46,8 @@ def measure(wanted: argparse.Namespace, scenarios: Sequence[Scenario], compariso
     for wished, same in groupby(scenarios, lambda scenario: scenario.layout):
         with layout.running(wished) as server:
             described["postgresql"] = server.own.query("SHOW server_version")[0][0].partition(" ")[0]
-            results += measured(list(same), server, wanted)
+            for together in taking_turns(wished, list(same)):
+                results += measured(together, server, wanted)
         document = report.assembled(described, results, comparisons, before)
         report.write(document)
     if not results:
@@ -54,6 +56,14 @@ def measure(wanted: argparse.Namespace, scenarios: Sequence[Scenario], compariso
     if wanted.page:
         page.write(document)
     return told(document, results)
+
+
+def taking_turns(layout: Layout, scenarios: list[Scenario]) -> list[list[Scenario]]:
+    """Those that are compared with each other. On the stack of all others one comes to an end before the next begins.
+
+    What a load leaves behind, checkpoints and autovacuum, would be measured with the next; and idling is no load.
+    """
+    return [[one] for one in scenarios] if layout == STANDARD else [scenarios]
 
 
 def chosen(wanted: argparse.Namespace) -> tuple[list[Scenario], list[Comparison]]:

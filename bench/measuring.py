@@ -1,6 +1,6 @@
 """Scenarios on one server: warm up, run so often, sum up; sampled once more if that is wanted.
 
-Their runs take turns: a machine that is slower for a minute is so for all of them, and for what they are compared with.
+Their runs take turns: a machine that is slower for a minute is so for all that are compared with each other.
 """
 
 import argparse

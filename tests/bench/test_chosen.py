@@ -3,10 +3,13 @@
 import pytest
 
 from bench import options, spy
-from bench.__main__ import chosen
+from bench.__main__ import chosen, taking_turns
 from bench.layout import UNCONNECTED, Layout
 from bench.peer import pids_of
 from bench.scenarios import growth, registry
+from bench.scenarios.scenario import STANDARD
+
+FIFTY = ("fifty destinations", "one of fifty hangs")
 
 
 def names(*arguments: str) -> list[str]:
@@ -18,6 +21,13 @@ def test_scenarios_of_one_layout_are_measured_one_after_the_other() -> None:
     changes = [layout for layout, former in zip(layouts, [None, *layouts], strict=False) if layout != former]
 
     assert len(changes) == len(set(layouts))
+
+
+def test_only_what_is_compared_takes_turns() -> None:
+    calm, hung = (next(one for one in registry.SCENARIOS if one.name == name) for name in FIFTY)
+
+    assert taking_turns(calm.layout, [calm, hung]) == [[calm, hung]]
+    assert taking_turns(STANDARD, [calm, hung]) == [[calm], [hung]]
 
 
 def test_comparisons_name_scenarios_that_there_are() -> None:
