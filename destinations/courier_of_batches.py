@@ -54,12 +54,12 @@ class CourierOfBatches(Courier):
         else:
             self._alone.pop(user, None)  # what is left of them, if anything, becomes rows
 
-    async def _work(self, user: User, _: Callable[[], bool]) -> None:
+    async def _work(self, user: User, is_too_many: Callable[[], bool]) -> None:
         """What this user has and what others have who are ready, together."""
         batch = self._gather(user)
         if len(batch) == 1 and len(batch[user]) == 1:
             self._put_back(batch)
-            await self._send_alone(user, _)
+            await self._send_alone(user, is_too_many)
         elif await self._send(batch):
             self._let_go_on(batch)
         else:

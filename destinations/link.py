@@ -163,6 +163,7 @@ class Link:
     async def _tick(self) -> bool:
         """One round of the loop; False when there was nothing to do."""
         await self._keep_lease()
+        self._send_as_much_as_is_taken()
         if clock() >= self._control_at:
             await self._look_around()
         live = await self._read()
@@ -190,12 +191,15 @@ class Link:
     async def _keep_lease(self) -> None:
         if failure := self._courier.failure:
             raise failure
-        sender = self._sender
-        self._courier.allow(sender.requests, sender.singles)
-        self._replays.pace.senders = max(sender.singles, sender.requests * sender.batch_events)
         if not self._lease.is_good:
             raise LeaseLost("deadline passed")
         await self._lease.renew_if_due()
+
+    def _send_as_much_as_is_taken(self) -> None:
+        """Follow what the answers so far say of how much the destination takes at once."""
+        sender = self._sender
+        self._courier.allow(sender.requests, sender.singles)
+        self._replays.pace.senders = max(sender.singles, sender.requests * sender.batch_events)
 
     async def _look_around(self) -> None:
         """Read mode, health and configuration anew, and retry what has become due."""

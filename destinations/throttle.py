@@ -15,8 +15,7 @@ SLOW_ANSWERS, SLOW_SECONDS = 4, 1.0  # or so few where they take long
 GROWTH = 0.25
 HELD = 0.5  # of a raise: so much of it must have become throughput, or it is taken back
 BACK = 16  # and a sixteenth more, so that what chance has let through does not add up
-PRESSED = 3  # answers in a window, and a tenth of it: one event that hangs says nothing about all
-PRESSED_SHARE = 0.1
+PRESSED = 0.1  # of a window: one event that hangs says nothing about all
 REST_SECONDS = 5.0  # without a raise, after one that was in vain and after a cut
 PRESSING_STATUSES = frozenset({429, 503})
 
@@ -76,7 +75,7 @@ class Throttle:
             window.events += events
             window.seconds += answer.seconds
         whole = max(WINDOW_ANSWERS, self.limit)
-        if window.pressed >= max(PRESSED, whole * PRESSED_SHARE):
+        if window.pressed >= whole * PRESSED:
             self._cuts += 1
             self._rest()
             self._set(max(1, self.limit // 2), None)

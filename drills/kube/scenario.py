@@ -68,7 +68,7 @@ def upgrade(view: View) -> None:
     view.timeline.begin("`helm upgrade` to another image")
     process = release.upgrade(view.plane, [*view.options, "--set", f"image.tag={NEXT}"])
     replace(view, process, "helm")
-    images = [pod["spec"]["containers"][0]["image"] for pod in view.pods() if not seen.is_leaving(pod)]
+    images = set[str]().union(*seen.images(view.pods()).values())
     old = {image for image in images if "rudderproj" in image and not image.endswith(f":{NEXT}")}
     view.timeline.expect(not old, "all pods of ours are of it", ", ".join(old))
     view.expect_spread()

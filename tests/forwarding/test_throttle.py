@@ -162,7 +162,7 @@ def test_a_raise_is_judged_by_the_first_window_in_which_it_was_used() -> None:
     throttle = Throttle(100, 1000, Time())
     fly(throttle)
     for _ in range(2):
-        fly(throttle, TAKEN._replace(seconds=0.001), flying=100)
+        fly(throttle, TAKEN._replace(seconds=0.1), flying=100)
     assert throttle.limit == 125
     fly(throttle, TAKEN._replace(seconds=0.02 * 1.2))
     assert throttle.limit == 94
