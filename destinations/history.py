@@ -1,8 +1,9 @@
 """History: where every event was, sampled once each interval in the whole deployment, and read back over time.
 
 Owns the table of samples. Whoever needs fresh numbers reads the last sample instead of counting: many readers cost no
-more than one. Must never take more of the database than a twentieth of the time, however long counting takes. What was
-counted while the clock was ahead is of no time that was: once it is put back, that holds nobody up, and is removed.
+more than one. Must never take more of the database than a twentieth of the time, however long counting takes: it rests
+by the shorter of the last two counts, since one that a failover held up says nothing of the work. What was counted
+while the clock was ahead is of no time that was: once it is put back, that holds nobody up, and is removed.
 """
 
 import time
@@ -31,8 +32,12 @@ _CLAIM = """
 INSERT INTO destinations_sample (slot, taken_at)
 SELECT current.slot, now() FROM (SELECT floor(extract(epoch FROM now()) / %(interval)s)::bigint AS slot) current
 WHERE NOT EXISTS (
-    SELECT FROM destinations_sample s WHERE s.slot BETWEEN current.slot - %(slots)s AND current.slot + 1
-    AND s.taken_at + make_interval(secs => coalesce(%(rest)s * s.took_seconds, %(abandoned)s)) > now())
+    SELECT FROM (
+        SELECT taken_at, took_seconds,
+            lead(took_seconds) OVER (PARTITION BY took_seconds IS NULL ORDER BY slot DESC) AS before_seconds
+        FROM destinations_sample WHERE slot BETWEEN current.slot - %(slots)s AND current.slot + 1
+    ) s WHERE s.taken_at + make_interval(secs => CASE WHEN s.took_seconds IS NULL THEN %(abandoned)s
+        ELSE %(rest)s * least(s.took_seconds, s.before_seconds) END) > now())
 ON CONFLICT DO NOTHING RETURNING slot
 """
 

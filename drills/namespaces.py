@@ -44,8 +44,10 @@ class Namespace:
         self.ip("link", "set", "eth0", "up")
 
     def remove(self) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            ip("netns", "del", self.name)
+        """Its link first: one that goes with its namespace keeps its name until the kernel gets to it."""
+        for kind, name in (("link", self.link), ("netns", self.name)):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                ip(kind, "del", name)
 
 
 def remove_leftovers() -> None:

@@ -80,6 +80,22 @@ def test_counting_that_takes_long_is_repeated_less_often(committed: None) -> Non
     assert history.sample()
 
 
+@pytest.mark.parametrize("died_before_it", [False, True])
+def test_one_count_that_was_held_up_keeps_nobody_from_the_next(committed: None, died_before_it: bool) -> None:
+    put(timezone.now() - timedelta(seconds=120))
+    if died_before_it:
+        put(timezone.now() - timedelta(seconds=100), took_seconds=None)
+    put(timezone.now() - timedelta(seconds=30), took_seconds=13.0)  # a failover: it waited for a standby
+    assert history.sample()
+
+
+def test_two_counts_that_take_long_are_one_that_does(committed: None) -> None:
+    put(timezone.now() - timedelta(seconds=50))
+    put(timezone.now() - timedelta(seconds=40), took_seconds=13.0)
+    put(timezone.now() - timedelta(seconds=30), took_seconds=2.0)
+    assert not history.sample()  # 40 seconds by the shorter
+
+
 def test_who_died_while_counting_holds_nobody_up_for_long(committed: None) -> None:
     put(timezone.now() - timedelta(seconds=20), took_seconds=None)
     assert not history.sample()
