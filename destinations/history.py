@@ -62,9 +62,10 @@ ORDER BY step, taken_at DESC
 
 @dataclass(slots=True)
 class Figures(tallies.Terms):
-    """A connection's or destination's terms, and the age of the oldest event it is still owed."""
+    """A connection's or destination's terms, and the ages of the oldest event that is owed, and that is pending."""
 
     oldest_age_seconds: float = 0.0
+    oldest_pending_age_seconds: float = 0.0
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -75,8 +76,8 @@ class Figures(tallies.Terms):
     def total(cls, parts: Iterable["Figures"]) -> "Figures":
         """All of them together: sums, and the largest age."""
         rows = [part.values for part in parts] or [cls().values]
-        *terms, ages = zip(*rows, strict=True)
-        return cls(*[*(sum(term) for term in terms), max(ages)])
+        *terms, ages, pending_ages = zip(*rows, strict=True)
+        return cls(*[*(sum(term) for term in terms), max(ages), max(pending_ages)])
 
 
 _values = attrgetter(*(term.name for term in fields(Figures)))
@@ -113,15 +114,19 @@ class Snapshot:
         return {destination_id: Figures.total(found) for destination_id, found in parts.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """As the table keeps it."""
-        rows = [[r.connection_id, r.source_id, r.destination_id, r.figures.values] for r in self.connections]
-        return {"stored": {str(key): value for key, value in self.stored.items()}, "connections": rows}
+        """As the table keeps it. What an older release would not know stands by itself: it may read beside this one."""
+        rows = [[r.connection_id, r.source_id, r.destination_id, r.figures.values[:-1]] for r in self.connections]
+        ages = [r.figures.oldest_pending_age_seconds for r in self.connections]
+        stored = {str(key): value for key, value in self.stored.items()}
+        return {"stored": stored, "connections": rows, "pending_ages": ages}
 
     @classmethod
     def read(cls, at: datetime, text: str) -> "Snapshot":
         """From as_json, as text."""
         value = orjson.loads(text)
         rows = [OfConnection(c, s, d, Figures(*figures)) for c, s, d, figures in value["connections"]]
+        for row, age in zip(rows, value.get("pending_ages", ()), strict=False):  # none in an older release's
+            row.figures.oldest_pending_age_seconds = age
         return cls(at, {int(key): events for key, events in value["stored"].items()}, rows)
 
 
@@ -187,8 +192,15 @@ def _count() -> Snapshot:
 
 def _figures(counts: tallies.Counts, now: datetime) -> Figures:
     terms = {term.name: getattr(counts, term.name) for term in fields(tallies.Terms)}
-    age = 0.0 if counts.oldest_at is None else max(0.0, (now - counts.oldest_at).total_seconds())
-    return Figures(**terms, oldest_age_seconds=round(age, 3))
+    return Figures(
+        **terms,
+        oldest_age_seconds=_age(counts.oldest_at, now),
+        oldest_pending_age_seconds=_age(counts.oldest_pending_at, now),
+    )
+
+
+def _age(at: datetime | None, now: datetime) -> float:
+    return 0.0 if at is None else round(max(0.0, (now - at).total_seconds()), 3)
 
 
 def _prune() -> None:

@@ -48,6 +48,12 @@ DEFINITIONS = (
         "age of the oldest event that a destination is owed; 0 when there is none",
         _OF_DESTINATION,
     ),
+    Definition(
+        "rudderproj_oldest_pending_age_seconds",
+        "gauge",
+        "the same of events that wait for their turn alone, neither for a retry nor behind one: what more workers help",
+        _OF_DESTINATION,
+    ),
     Definition("rudderproj_destination_enabled", "gauge", "0 when an operator switched it off", _OF_DESTINATION),
     Definition(
         "rudderproj_destination_held",
@@ -149,6 +155,9 @@ def _destinations(rows: list[Destination], snapshot: history.Snapshot) -> dict[s
     values: dict[str, dict[int, float]] = {
         "rudderproj_oldest_event_age_seconds": {
             row.pk: figures[row.pk].oldest_age_seconds if row.pk in figures else 0.0 for row in rows
+        },
+        "rudderproj_oldest_pending_age_seconds": {
+            row.pk: figures[row.pk].oldest_pending_age_seconds if row.pk in figures else 0.0 for row in rows
         },
         "rudderproj_destination_enabled": {row.pk: row.enabled for row in rows},
         "rudderproj_destination_held": {row.pk: row.health.state == Health.State.HELD for row in rows},

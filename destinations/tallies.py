@@ -153,6 +153,7 @@ class Counts(Terms):
     """One connection's numbers."""
 
     oldest_at: datetime | None = None  # when the oldest event that is still owed was accepted
+    oldest_pending_at: datetime | None = None  # the same of those that wait for nothing but their turn
 
 
 _database = db.Kept("tallies", ROLL_UP_SECONDS)
@@ -185,7 +186,7 @@ def count() -> dict[int, Counts]:
         counts = found[row[0]]
         counts.delivered, counts.aborted, counts.skipped, counts.filtered = map(int, row[1:])
     for pk, pending, oldest_at in _rows(_PENDING):
-        found[pk].pending, found[pk].oldest_at = int(pending), oldest_at
+        found[pk].pending, found[pk].oldest_at, found[pk].oldest_pending_at = int(pending), oldest_at, oldest_at
     for pk, failed, waiting, oldest_at in _rows(_HELD):
         found[pk].failed, found[pk].waiting = failed, waiting
         found[pk].oldest_at = min(filter(None, [found[pk].oldest_at, oldest_at]), default=None)

@@ -25,7 +25,7 @@ MODE, LOOP, MISSING = "degraded_mode", "crash_loop", "process_missing"
 
 def register_all() -> None:
     """Called once, when the app is ready."""
-    register(Check(MODE, mode, every_seconds=0.5, clear_seconds=0.0))
+    register(Check(MODE, mode, every_seconds=1.5, clear_seconds=0.0))
     register(Check(LOOP, crash_loops))
     register(Check(MISSING, missing))
 

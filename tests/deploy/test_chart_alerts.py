@@ -132,8 +132,7 @@ def test_another_releases_processes_do_not_hide_that_ours_are_gone(tmp_path: Pat
 
 # What is otherwise when workers stand still for no reason that has an alert of its own.
 STILL = {
-    'rudderproj_oldest_event_age_seconds{@, destination="a"}': "301x30",
-    'rudderproj_pending_events{@, destination="a", source="s"}': "9x30",
+    'rudderproj_oldest_pending_age_seconds{@, destination="a"}': "301x30",
     'rudderproj_breaker_state{@, destination="a"}': "0x30",
     'rudderproj_destination_held{@, destination="a"}': "0x30",
     'rudderproj_destination_paused{@, destination="a"}': "0x30",
@@ -151,8 +150,7 @@ STILL = {
         ("rudderproj_link_seconds_count", "7x30", True),
         ("rudderproj_link_seconds_count", None, True),  # a worker that came and has not ended one
         ("rudderproj_link_seconds_count", "0+1x30", False),
-        ("rudderproj_oldest_event_age_seconds", "300x30", False),
-        ("rudderproj_pending_events", "0x30", False),  # what is owed has failed, and waits for its time
+        ("rudderproj_oldest_pending_age_seconds", "300x30", False),
         ("rudderproj_breaker_state", "2x30", False),
         ("rudderproj_destination_held", "1x30", False),
         ("rudderproj_destination_paused", "1x30", False),
@@ -178,24 +176,53 @@ def test_workers_that_live_and_do_nothing_are_an_alert(
     prometheus_says(tmp_path, {"input_series": series(given), "alert_rule_test": asked})
 
 
-@pytest.mark.parametrize(("degraded", "age", "work"), [("0", 600, 1), ("1", 0, 0)])
-def test_workers_are_scaled_by_our_own_work_and_not_while_nothing_may_be_forwarded(
-    degraded: str, age: int, work: int, tmp_path: Path
-) -> None:
-    given = {f"rudderproj_degraded{{{HERE}}}": f"{degraded}x5", f"rudderproj_degraded{{{THERE}}}": "1x5"}
-    for where, seconds in ((HERE, 600), (THERE, 9000)):
-        for destination in ("a", "b") if where == THERE else ("a",):
-            labels = f'{{{where}, destination="{destination}{where[-3]}"}}'
-            given |= {
-                f"rudderproj_oldest_event_age_seconds{labels}": f"{seconds}x5",
-                f"rudderproj_pending_events{labels}": "9x5",
-                f"rudderproj_failed_events{labels}": "0x5",
-            }
+def scaled_by(folder: Path, given: dict[str, str], answers: tuple[int | None, int | None]) -> None:
+    """Fails unless these are Prometheus's answers to what scales workers; None for no answer."""
     asked = [
-        {"expr": query, "eval_time": "3m", "exp_samples": [{"labels": "{}", "value": value}]}
-        for query, value in zip(queries(), (age, work), strict=True)
+        {"expr": query, "eval_time": "3m", "exp_samples": [] if answer is None else [{"labels": "{}", "value": answer}]}
+        for query, answer in zip(queries(), answers, strict=True)
     ]
-    prometheus_says(tmp_path, {"input_series": series(given), "promql_expr_test": asked})
+    prometheus_says(folder, {"input_series": series(given), "promql_expr_test": asked})
+
+
+@pytest.mark.parametrize(
+    ("told", "age", "work"),
+    [
+        ({}, 600, 1),
+        ({"rudderproj_degraded": 1}, 0, 0),
+        ({"rudderproj_horizon_age_seconds": 121}, 0, 0),
+        ({"rudderproj_oldest_pending_age_seconds": 0}, 0, 1),  # an event waits for its retry, however long
+        ({"rudderproj_breaker_state": 2}, 0, 1),
+        ({"rudderproj_destination_held": 1}, 0, 0),
+        ({"rudderproj_destination_paused": 1}, 0, 0),
+    ],
+)
+def test_workers_are_scaled_by_our_own_work_and_only_where_more_would_help(
+    told: dict[str, int], age: int, work: int, tmp_path: Path
+) -> None:
+    ours = {
+        "rudderproj_oldest_pending_age_seconds": 600,
+        "rudderproj_oldest_event_age_seconds": 3600,
+        "rudderproj_pending_events": 9,
+        "rudderproj_failed_events": 1,
+        "rudderproj_breaker_state": 0,
+        "rudderproj_destination_held": 0,
+        "rudderproj_destination_paused": 0,
+    }
+    whole = {"rudderproj_degraded": 0, "rudderproj_horizon_age_seconds": 0, "rudderproj_database_up": 1}
+    given = {f"{name}{{{HERE}}}": f"{told.get(name, value)}x5" for name, value in whole.items()}
+    given |= {f'{name}{{{HERE}, destination="a"}}': f"{told.get(name, value)}x5" for name, value in ours.items()}
+    given |= {f"{name}{{{THERE}}}": "1x5" for name in ("rudderproj_degraded", "rudderproj_database_up")}
+    given |= {f'{name}{{{THERE}, destination="{one}"}}': "9000x5" for name in ours for one in ("b", "c")}
+    scaled_by(tmp_path, given, (age, work))
+
+
+@pytest.mark.parametrize("given", [{}, {f"rudderproj_database_up{{{HERE}}}": "0x5"}])
+def test_their_number_stays_while_nobody_can_say_what_work_there_is(given: dict[str, str], tmp_path: Path) -> None:
+    """No answer is an error to the scaler, which then leaves the number alone."""
+    (scaler,) = of_kind("multi", "ScaledObject")
+    assert {trigger["metadata"]["ignoreNullValues"] for trigger in scaler["spec"]["triggers"]} == {"false"}
+    scaled_by(tmp_path, given | {f"rudderproj_database_up{{{THERE}}}": "1x5"}, (None, None))
 
 
 def test_prometheus_takes_the_rules(tmp_path: Path) -> None:

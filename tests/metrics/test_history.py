@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import orjson
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -47,10 +48,47 @@ def test_a_sample_holds_the_figures_of_every_connection(link: Connection, write:
     (row,) = found.connections
     assert (row.connection_id, row.source_id, row.destination_id) == (link.pk, link.source_id, link.destination_id)
     assert 100 <= row.figures.oldest_age_seconds < 160
-    row.figures.oldest_age_seconds = 0.0
+    assert row.figures.oldest_pending_age_seconds == row.figures.oldest_age_seconds
+    row.figures.oldest_age_seconds = row.figures.oldest_pending_age_seconds = 0.0
     assert row.figures == Figures(accepted=4, delivered=1, pending=2, failed=1)
     assert row.figures.difference == 0
     assert found.stored == {link.source_id: 4, Source.objects.get(name="idle").pk: 0}
+
+
+def test_an_event_that_waits_for_its_retry_is_owed_and_does_not_wait_for_a_worker(
+    link: Connection, write: Write
+) -> None:
+    write(link.source, [1, 2])
+    first, second = Event.objects.order_by("xid", "position")
+    Lane.objects.filter(number=1).update(xid=first.xid, position=first.position)
+    held = {"xid": first.xid, "position": first.position, "day": first.day, "message_id": first.message_id}
+    Delivery.objects.create(
+        connection=link, lane=1, user_key="u1", state="failed", next_attempt_at=timezone.now(), **held
+    )
+    Event.objects.filter(xid=first.xid, position=first.position).update(
+        received_at=timezone.now() - timedelta(seconds=7000)
+    )
+    Event.objects.filter(xid=second.xid, position=second.position).update(
+        received_at=timezone.now() - timedelta(seconds=100)
+    )
+
+    assert history.sample()
+
+    found = history.latest()
+    assert found is not None
+    assert 7000 <= found.total.oldest_age_seconds < 7060
+    assert 100 <= found.total.oldest_pending_age_seconds < 160
+
+
+def test_a_sample_can_be_read_by_the_release_before_and_its_samples_by_this_one() -> None:
+    now = timezone.now()
+    figures = Figures(accepted=3, pending=2, oldest_age_seconds=9.0, oldest_pending_age_seconds=5.0)
+    kept = Snapshot(now, {1: 3}, [OfConnection(1, 1, 7, figures)]).as_json()
+
+    assert kept["connections"] == [[1, 1, 7, (3, 0, 2, 0, 0, 0, 0, 0, 9.0)]]  # nine, which it takes as they stand
+    assert Snapshot.read(now, orjson.dumps(kept).decode()).total == figures
+    del kept["pending_ages"]
+    assert Snapshot.read(now, orjson.dumps(kept).decode()).total == Figures(3, 0, 2, oldest_age_seconds=9.0)
 
 
 def test_of_many_who_sample_at_once_one_does(committed: None) -> None:
@@ -149,16 +187,26 @@ def test_a_series_is_the_last_sample_of_each_step(committed: None) -> None:
 def test_figures_are_added_up_by_destination_with_the_largest_age() -> None:
     rows = [
         OfConnection(1, 1, 7, Figures(accepted=3, delivered=1, pending=2, oldest_age_seconds=5.0)),
-        OfConnection(2, 2, 7, Figures(accepted=4, delivered=3, aborted=1)),
+        OfConnection(2, 2, 7, Figures(accepted=4, delivered=3, aborted=1, oldest_pending_age_seconds=4.0)),
         OfConnection(3, 2, 8, Figures(accepted=1, filtered=1)),
     ]
     found = Snapshot(timezone.now(), {}, rows)
 
     assert found.by_destination() == {
-        7: Figures(accepted=7, delivered=4, pending=2, aborted=1, oldest_age_seconds=5.0),
+        7: Figures(
+            accepted=7, delivered=4, pending=2, aborted=1, oldest_age_seconds=5.0, oldest_pending_age_seconds=4.0
+        ),
         8: Figures(accepted=1, filtered=1),
     }
-    assert found.total == Figures(accepted=8, delivered=4, pending=2, aborted=1, filtered=1, oldest_age_seconds=5.0)
+    assert found.total == Figures(
+        accepted=8,
+        delivered=4,
+        pending=2,
+        aborted=1,
+        filtered=1,
+        oldest_age_seconds=5.0,
+        oldest_pending_age_seconds=4.0,
+    )
     assert Snapshot(found.at).total == Figures()
 
 
