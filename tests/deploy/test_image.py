@@ -23,7 +23,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def ours() -> dict[str, dict[str, Any]]:
-    return {name: service for name, service in services().items() if "build" in service}
+    return {name: service for name, service in services().items() if service["image"].startswith("rudderproj:")}
 
 
 def seconds(duration: str) -> int:
@@ -36,9 +36,36 @@ def test_compose_runs_every_process_with_its_own_command() -> None:
     }
 
 
+def test_one_service_alone_builds_the_image_and_none_pulls_it() -> None:
+    """Two that build at once both write it, and the second fails."""
+    assert [name for name, service in services().items() if "build" in service] == ["migrate"]
+    pulls = {name: service.get("pull_policy") for name, service in ours().items()}
+    assert pulls == {name: "build" if name == "migrate" else "never" for name in (*programs(), "migrate")}
+
+
+def test_a_setting_of_the_file_arrives_in_every_process() -> None:
+    """What compose only interpolates arrives where it has a name there, and nowhere else."""
+    for name, service in ours().items():
+        assert service["env_file"] == [{"path": ".env", "required": False}], name
+    # What is named wins over the file: it must be what a reader of that file cannot mean otherwise, or come from it.
+    fixed = {"DATABASE_URL", "CELERY_BROKER_URL", "WEB_HOST"}
+    for name, value in ours()["web"]["environment"].items():
+        assert name in fixed or str(value).startswith(f"${{{name}:"), name
+
+
 def test_compose_sets_nothing_that_is_not_a_setting() -> None:
     for name, service in ours().items():
         assert set(service["environment"]) - OTHERS <= set(VARIABLES), name
+
+
+def test_the_pages_write_secrets_that_nobody_else_reads_and_settings_that_there_are() -> None:
+    page = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## One machine\n")[2].partition("\n## ")[0]
+    before, _, after = page.partition("> .env")
+    assert "umask 077" in before
+    settings = re.findall(r"^    ([A-Z_]+)=", after, re.MULTILINE)
+    assert {"ALLOWED_HOSTS", "TRUSTED_PROXIES", "HTTPS_ONLY"} < set(settings) < set(VARIABLES)
+    for found in re.findall(r"docker compose (?:exec -T|run --rm --no-deps) (\w+)", page):
+        assert found in services()
 
 
 def test_compose_has_no_secret_of_its_own() -> None:
