@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from rudderproj import web_server
 from rudderproj.web_body import BodyReader
-from tests.deploy.chart import CHART, LOADER, containers, helm, of_kind, part, pods, template
+from tests.deploy.chart import CHART, LOADER, containers, helm, objects, of_kind, part, pods, template
 from tests.deploy.product import VARIABLES
 from tests.docs.pages import ROOT
 
@@ -46,6 +46,7 @@ FEATURES = {
     "IPv6": IPV6,
     "one pod of each": ONE_EACH,
     "no annotations": UNANNOTATED,
+    "a migration that is no hook": ("--set", "migrate.hook=false"),
     "any host": ("--set", "ingress.host=*.example.com"),
 }
 
@@ -235,3 +236,40 @@ def test_what_a_cluster_may_want_is_explained() -> None:
     for name in ("imagePullSecrets", "nodeSelector", "tolerations", "caSecret", "listen"):
         assert f"`{name}" in page.partition("\n## ")[0], name
         assert f"\n{name}: " in (CHART / "values.yaml").read_text()
+
+
+NO_HOOK = ("--set", "migrate.hook=false")
+WAVE = "argocd.argoproj.io/sync-wave"
+
+
+def test_a_migration_that_is_no_hook_is_another_job_for_another_image_or_setting() -> None:
+    """Argo CD renders each sync as the first revision, and no Job can be changed."""
+
+    def name(*options: str) -> str:
+        (job,) = of_kind("multi", "Job", *NO_HOOK, *options)
+        assert not [key for key in job["metadata"]["annotations"] if key.startswith("helm.sh/hook")]
+        assert "ttlSecondsAfterFinished" not in job["spec"]  # one that is gone would be missed, and made again
+        return str(job["metadata"]["name"])
+
+    changes = ("image.tag=0.2.0", "settings.LOG_LEVEL=DEBUG", "migrate.lockSeconds=4")
+    names = {name(), *(name("--set", change) for change in changes)}
+    assert len(names) == 1 + len(changes)
+    assert all(one.startswith("rudderproj-migrate-") for one in names)
+    assert name("--set", "web.replicas=4") == name()
+
+
+@pytest.mark.parametrize("kind", ["cloudnative", "external"])
+def test_argo_waits_for_the_database_and_then_for_the_migration(kind: str) -> None:
+    database = ("--set", f"postgres.kind={kind}")
+    found = {
+        one["kind"]: int(one["metadata"]["annotations"][WAVE])
+        for one in objects("multi", *NO_HOOK, *database)
+        if WAVE in one["metadata"].get("annotations", {})
+    }
+    order = ["PriorityClass", "Cluster", "Job"] if kind == "cloudnative" else ["PriorityClass", "Job"]
+    assert sorted(found, key=lambda one: found[one]) == order
+    assert max(found.values()) < 0  # which all others have
+    assert WAVE not in str(objects("multi", *database))
+    page = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Argo CD and Flux\n")[2].partition("\n## ")[0]
+    assert "`migrate.hook: false`" in page
+    assert "disableWait: true" in page

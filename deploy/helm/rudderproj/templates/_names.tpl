@@ -30,3 +30,10 @@ name: {{ include "rudderproj.name" .root }}-{{ .part }}
 labels:
   {{- include "rudderproj.labels" . | nindent 2 }}
 {{- end }}
+
+{{/* Of what goes first where the migration is no hook of helm's: Argo CD waits for one wave before the next, and all others are 0. */}}
+{{- define "rudderproj.wave" -}}
+{{- if not .root.Values.migrate.hook -}}
+argocd.argoproj.io/sync-wave: {{ .wave | quote }}
+{{- end }}
+{{- end }}
