@@ -12,35 +12,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.chart import of_kind, part
+from tests.deploy.chart import containers, of_kind, part
 from tests.deploy.product import VARIABLES
 from tests.deploy.test_alive import has_ipv6
 from tests.stack.harness import eventually, free_port
 
 TAKEN = Path(__file__).parent / "tools/nginx"
-MAIN = """
-daemon off;
-pid {folder}/pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/default.conf;
-}}
-"""
-
-
 IN_FRONT = ("--set", "away.inFront=true")
 
 
-def config(*options: str) -> str:
+def files(*options: str) -> dict[str, str]:
     (found,) = (one for one in of_kind("multi", "ConfigMap", *options) if part(one) == "away")
-    return str(found["data"]["default.conf"])
+    data: dict[str, str] = found["data"]
+    return data
+
+
+def config(*options: str) -> str:
+    return files(*options)["default.conf"]
+
+
+def main(folder: Path) -> str:
+    """The file that its pods start with, for a folder in place of their own."""
+    return files()["nginx.conf"].replace("/tmp/", f"{folder}/").replace("/etc/nginx/conf.d/", f"{folder}/")
 
 
 def ask(
@@ -73,7 +66,7 @@ def nginx(folder: Path, configuration: str) -> Iterator[int]:
     number = free_port()
     here = configuration.replace("listen 8080;", f"listen 127.0.0.1:{number};").replace("[::]:8080", f"[::]:{number}")
     (folder / "default.conf").write_text(here)
-    (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
+    (folder / "nginx.conf").write_text(main(folder))
     process = subprocess.Popen([program, "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
         assert eventually(lambda: process.poll() is not None or answers(number))
@@ -140,6 +133,18 @@ def test_an_sdk_is_told_when_to_come_back_whatever_it_asks(port: int) -> None:
         assert (status, headers["retry-after"]) == (503, later), path
         assert headers["access-control-allow-origin"] == "*"
         assert headers["access-control-expose-headers"] == "Retry-After"
+
+
+def test_it_takes_no_more_memory_on_a_node_of_many_cpus(tmp_path: Path) -> None:
+    """A worker for each, as the image would have, does not fit into its limit."""
+    with nginx(tmp_path, config()):
+        master = (tmp_path / "nginx.pid").read_text().strip()
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        assert len(children) == 2
+    container = dict(containers("multi"))["away"]
+    (mount,) = (one["mountPath"] for one in container["volumeMounts"] if one["name"] == "answer")
+    assert "worker_processes 2;" in files()["nginx.conf"]
+    assert container["command"] == ["nginx", "-c", f"{mount}/nginx.conf"]
 
 
 def test_a_browser_may_ask_at_all(port: int) -> None:
