@@ -75,6 +75,36 @@ def test_kubernetes_takes_every_object_of_the_defaults() -> None:
     assert valid(done.stdout) > 20
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'imagePullSecrets=["registry"]',
+        'imagePullSecrets=[{"secret": "registry"}]',
+        'image.repository="registry.example.com/rudderproj@sha256"',
+        'nodeSelector={"pool": 1}',
+        'tolerations=["pool"]',
+        'networkPolicy.adminFrom=["vpn"]',
+        'ingress.annotations={"retries": 3}',
+        'monitoring.labels={"release": true}',
+    ],
+)
+def test_what_an_api_server_would_refuse_is_refused_before(wrong: str) -> None:
+    done = template("multi", "--set-json", wrong)
+    assert done.returncode != 0
+    assert wrong.partition("=")[0].split(".")[-1] in done.stderr
+
+
+@pytest.mark.parametrize("release", ["123", "1e3"])
+def test_a_release_may_be_called_by_a_number(release: str) -> None:
+    done = helm("template", release, str(CHART), "-f", str(CHART / "values-multi-az.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert valid(done.stdout) > 20
+    found = [one for one in yaml.load_all(done.stdout, LOADER) if one]
+    assert {one["metadata"]["labels"]["app.kubernetes.io/instance"] for one in found} == {release}
+    (monitor,) = (one for one in found if one["kind"] == "PodMonitor")
+    assert monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == release
+
+
 def budgeted(*options: str) -> set[str]:
     return {part(one) for one in of_kind("multi", "PodDisruptionBudget", *options)}
 

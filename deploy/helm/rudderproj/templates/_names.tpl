@@ -9,7 +9,7 @@
 
 {{- define "rudderproj.selector" -}}
 app.kubernetes.io/name: rudderproj
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .part }}
 {{- end }}
 
