@@ -12,7 +12,7 @@ import yaml
 
 from drills.kube import kinds
 from rudderproj import VERSION
-from tests.deploy.chart import CHART, PRESETS, containers, helm, objects, of_kind, part, pods, template, text
+from tests.deploy.chart import CHART, LOADER, PRESETS, containers, helm, objects, of_kind, part, pods, template, text
 from tests.deploy.product import EXACT_TAG, OTHERS, VARIABLES, command, programs
 from tests.docs.pages import ROOT
 from tests.metrics.test_deploy import METRIC, known
@@ -308,11 +308,36 @@ def test_it_tells_them_what_the_web_process_would() -> None:
 
 
 @both
-def test_prometheus_has_the_token_and_grafana_what_is_in_the_repository(preset: str) -> None:
-    (dashboard,) = [one for one in of_kind(preset, "ConfigMap") if one["metadata"]["name"].endswith("-dashboard")]
-    assert dashboard["data"]["rudderproj.json"] == (ROOT / "deploy/grafana/rudderproj.json").read_text()
+def test_prometheus_has_the_token(preset: str) -> None:
     (monitor,) = of_kind(preset, "PodMonitor", *ALL)
     assert monitor["spec"]["podMetricsEndpoints"][0]["authorization"]["credentials"]["key"] == "METRICS_TOKEN"
+
+
+def dashboard(namespace: str, release: str = "rudderproj") -> tuple[str, str]:
+    """The name of its file, and the file."""
+    done = helm("template", release, str(CHART), "-n", namespace, "--set", "monitoring.enabled=true")
+    found = [one for one in yaml.load_all(done.stdout, LOADER) if one and one["kind"] == "ConfigMap"]
+    ((name, text),) = next(one["data"] for one in found if one["metadata"]["name"].endswith("-dashboard")).items()
+    return name, text
+
+
+def test_the_dashboard_is_that_of_the_repository_and_of_this_release_alone() -> None:
+    name, text = dashboard("events")
+    assert name == "events-rudderproj.json"
+    for metric in re.findall(r"rudderproj_\w+", text):
+        assert text.count(metric) == text.count(f'{metric}{{namespace=\\"events\\"'), metric
+    ours, theirs = json.loads(text), json.loads((ROOT / "deploy/grafana/rudderproj.json").read_text())
+    unscoped = json.loads(text.replace('{namespace=\\"events\\", ', "{").replace('{namespace=\\"events\\"}', ""))
+    assert unscoped == theirs | {name: ours[name] for name in ("uid", "title")}
+
+
+def test_two_releases_have_two_dashboards() -> None:
+    """A uid is 40 characters at most."""
+    found = [dashboard("events"), dashboard("shop"), dashboard("events", "rudderproj-b")]
+    assert len({name for name, _ in found}) == len(found)
+    for key in ("uid", "title"):
+        assert len({json.loads(text)[key] for _, text in found}) == len(found)
+    assert all(len(json.loads(text)["uid"]) <= 40 for _, text in found)
 
 
 def test_workers_are_scaled_by_metrics_that_there_are() -> None:
