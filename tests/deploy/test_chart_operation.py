@@ -1,5 +1,6 @@
 """What operators rely on: backups, Flower's wall, roles that fail alone, presets explained, runbooks of alerts."""
 
+import math
 import re
 from typing import Any
 
@@ -91,11 +92,18 @@ def test_an_archive_is_not_written_over_by_the_cluster_that_came_out_of_it() -> 
     assert "must not archive where the lost one did" in refused.stderr
 
 
-def needed(web: int, admin: int, forward: int, alerts: int, beat: int, threads: int = 8, processes: int = 8) -> str:
-    """Connections of so many pods and a surge of one each."""
+GRACE = {"web": 60, "admin": 60, "forward": 90, "alerts": 60, "beat": 30}
+
+
+def needed(
+    web: int, admin: int, forward: int, alerts: int, beat: int, threads: int = 8, processes: int = 8, apart: int = 15
+) -> str:
+    """Connections of so many pods, a surge of one each, and of those that may still be ending in a rollout."""
     of_web, of_forward = threads + 6, 2 * processes + 4
-    pods = ((web, of_web), (admin, of_web), (forward, of_forward), (alerts, 12), (beat, 4))
-    return str(20 + sum((count + 1) * each for count, each in pods))
+    pods = {"web": (web, of_web), "admin": (admin, of_web), "forward": (forward, of_forward)}
+    pods |= {"alerts": (alerts, 12), "beat": (beat, 4)}
+    ending = {name: min(count, math.ceil(GRACE[name] / apart)) for name, (count, _) in pods.items()}
+    return str(20 + sum((count + 1 + ending[name]) * each for name, (count, each) in pods.items()))
 
 
 @pytest.mark.parametrize(
@@ -106,13 +114,20 @@ def needed(web: int, admin: int, forward: int, alerts: int, beat: int, threads: 
         (("--set", "forward.autoscaling.kind="), needed(12, 2, 3, 2, 2)),
         (("--set-string", r"forward.autoscale=16\,1"), needed(12, 2, 12, 2, 2, processes=16)),
         (("--set", "settings.WEB_THREADS=20"), needed(12, 2, 12, 2, 2, threads=20)),
+        (("--set", "minReadySeconds=0"), needed(12, 2, 12, 2, 2, apart=5)),
     ],
 )
 def test_the_database_takes_the_connections_of_all_pods_that_there_may_be(
     options: tuple[str, ...], wanted: str
 ) -> None:
     assert VARIABLES["WEB_THREADS"].default == "8"
+    assert {name: pods("multi")[name]["terminationGracePeriodSeconds"] for name in GRACE} == GRACE
     assert cluster(*options)["postgresql"]["parameters"]["max_connections"] == wanted
+
+
+def test_the_page_says_how_many_that_are() -> None:
+    (said,) = re.findall(r"(\d+) with\s+`values-multi-az.yaml`", (ROOT / "docs/howto/deploy.md").read_text())
+    assert said == cluster()["postgresql"]["parameters"]["max_connections"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +138,8 @@ def test_the_database_takes_the_connections_of_all_pods_that_there_may_be(
         ("alerts.replicas=3", "replicas"),
         (r"forward.autoscale=16\,1", "forward.autoscale"),
         ("settings.WEB_THREADS=9", "WEB_THREADS"),
+        ("forward.graceSeconds=120", "graceSeconds"),
+        ("minReadySeconds=30", "minReadySeconds"),
     ],
 )
 def test_who_scales_is_told_that_the_database_is_started_anew(option: str, named: str) -> None:
