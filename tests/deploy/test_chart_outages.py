@@ -134,6 +134,28 @@ def test_a_zone_that_stays_dark_does_not_fill_the_primarys_volume(preset: str) -
 
 
 @pytest.mark.parametrize(
+    ("size", "wal", "fits"),
+    [
+        ("300Gi", "150GB", True),
+        ("300Gi", "151GB", False),
+        ("30Gi", "20GB", False),
+        ("1Ti", "400GB", True),
+        ("43G", "20GB", True),
+        ("42G", "20GB", False),
+        ("1.5Ti", "700GB", True),
+        ("1000Mi", "500MB", True),
+        ("1000Mi", "501MB", False),
+    ],
+)
+def test_wal_that_is_kept_for_a_standby_may_not_be_most_of_the_volume(size: str, wal: str, fits: bool) -> None:
+    values = f"postgres.storage.size={size},postgres.storage.walForStandby={wal}"
+    done = template("multi", "--set", values)
+    assert (done.returncode == 0) == fits, done.stderr
+    assert fits or "postgres.storage.walForStandby: " in done.stderr
+    assert template("multi", "--set", f"postgres.kind=external,{values}").returncode == 0
+
+
+@pytest.mark.parametrize(
     ("options", "fits"),
     [
         (("--set", "settings.FORWARD_TIMEOUT_SECONDS=79"), True),
