@@ -19,9 +19,6 @@ def die(view: View, nodes: Sequence[str], is_full: bool = False) -> None:
     view.nodes.kill(nodes)
     timeline.saw(f"{len(lost)} pods were there")
 
-    def unnoticed() -> object:
-        return [seen.name(one) for one in api.nodes() if seen.name(one) in nodes and not seen.is_unreachable(one)]
-
     def kept() -> object:
         return [seen.name(pod) for pod in view.pods() if seen.name(pod) in lost and not seen.is_leaving(pod)]
 
@@ -29,7 +26,7 @@ def die(view: View, nodes: Sequence[str], is_full: bool = False) -> None:
         found = view.budgets()
         return [one for one in roles if found[one]["status"]["disruptionsAllowed"]]
 
-    timeline.wait("the control plane calls them unreachable", unnoticed, NOTICED)
+    timeline.wait("the control plane calls them unreachable", lambda: view.unnoticed(nodes), NOTICED)
     timeline.wait("Services send nothing there any more", lambda: seen.served_by(api.items(*SLICES), nodes), NOTICED)
     timeline.wait("budgets count what is lost", allowed, NOTICED)
     if roles:

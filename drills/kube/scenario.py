@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from drills.kube import release, seen
 from drills.kube.crashes import broken_release, crash_loop, unsteady_release
-from drills.kube.deaths import die
+from drills.kube.deaths import GIVEN_UP, NOTICED, die
 from drills.kube.nodes import ZONES, zone_of
 from drills.kube.rollouts import replace
 from drills.kube.view import SOON, View
@@ -16,6 +16,8 @@ from drills.kube.view import SOON, View
 DRAIN = ("--ignore-daemonsets", "--delete-emptydir-data")  # as docs/howto/deploy.md says
 ROUNDS = 4  # of nodes that are added, one in each zone, which is more than is needed
 ROUND_SECONDS = 20.0  # for the scheduler to try again
+WIDE = 4  # nodes of a zone that loses all but one: three is the fewest at which Kubernetes takes the zone for disturbed
+STAY_SECONDS = 90.0  # 30 as the chart wants, and 10 for each node, are over by then
 NEXT = "next"  # the tag of another image
 BUDGETED = {"web", "admin", "forward", "alerts", "beat", "away", "valkey"}
 SEVERAL = BUDGETED - {"valkey"}  # the broker's budget lets its only pod go
@@ -90,6 +92,30 @@ def zone_dies(view: View) -> None:
     view.dark.clear()
 
 
+def part_of_zone_dies(view: View) -> None:
+    """All its nodes but one: pods stay bound to those that are noticed last, until somebody takes the nodes away."""
+    zone, timeline = zone_of(_of_broker(view)), view.timeline
+    while len(view.nodes.of(zone)) < WIDE:
+        view.nodes.add(view.nodes.next_in([zone]))
+    restart(view)  # so that the new ones have pods too
+    on = Counter(seen.node(pod) for pod in view.pods())
+    nodes = sorted(view.nodes.of(zone), key=lambda node: on[node])[1:]
+    timeline.begin(f"{len(nodes)} of {WIDE} nodes of zone {zone} lose power: {', '.join(nodes)}")
+    lost = {seen.name(pod) for pod in view.pods() if seen.node(pod) in nodes}
+    view.nodes.kill(nodes)
+    timeline.wait("the control plane calls them unreachable", lambda: view.unnoticed(nodes), NOTICED)
+    view.lowest(lambda: False, STAY_SECONDS)
+    stayed = [pod for pod in view.pods() if seen.name(pod) in lost and not seen.is_leaving(pod)]
+    words = f"{len(stayed)} of {len(lost)} pods are bound to them still"
+    timeline.expect(bool(stayed), words, "all were given up")
+    timeline.begin(f"`kubectl delete node {' '.join(nodes)}`")
+    done = view.plane.start("kubectl", "delete", "node", *nodes).wait(SOON)
+    timeline.expect(not done, "they are no nodes any more", f"exit code {done}")
+    timeline.wait("all pods are ready elsewhere", view.not_whole, GIVEN_UP)
+    view.expect_spread()
+    view.nodes.add(view.nodes.next_in([zone]))  # as many as it had
+
+
 def restart(view: View) -> None:
     """As docs/runbooks/zone-lost.md ends, since nothing moves pods back to a zone that is there again."""
     words = ("rollout", "restart", "deployment")
@@ -114,7 +140,7 @@ def full_zone_dies(view: View) -> None:
 
 _ALL: Sequence[Callable[[View], None]] = (
     *(install, budgets, drain, upgrade, broken_release, unsteady_release, crash_loop),
-    *(node_dies, zone_dies, restart, fill, full_zone_dies),
+    *(node_dies, zone_dies, part_of_zone_dies, restart, fill, full_zone_dies),
 )
 STEPS = {step.__name__.replace("_", "-"): step for step in _ALL}  # in this order, the first one always
 

@@ -48,6 +48,11 @@ class View:
         behind = [one for one, count in release.fewest(self.plane).items() if wanted[one] < count]
         return behind or seen.lacking(self.pods(), wanted)
 
+    def unnoticed(self, dead: Sequence[str]) -> object:
+        """Which of these the control plane still takes for alive."""
+        nodes = (one for one in self.plane.api.nodes() if seen.name(one) in dead)
+        return [seen.name(one) for one in nodes if not seen.is_unreachable(one)]
+
     def not_settled(self) -> object:
         """The same, where a pod that waits for room is as good."""
         wanted = release.wanted(self.plane)

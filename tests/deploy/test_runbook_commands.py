@@ -36,3 +36,14 @@ def test_an_upgrade_that_helm_cannot_do_alone_is_told_of() -> None:
     upgrade = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Upgrade\n")[2].partition("\n## ")[0]
     for word in ("`web.autoscaling.enabled`", "`forward.autoscaling.kind`", "one pod serves", "`--no-hooks`"):
         assert word in upgrade, word
+
+
+def test_a_node_is_taken_away_only_when_it_is_off_for_certain() -> None:
+    """Its database would go on beside the next primary."""
+    for name in ("node-lost", "zone-lost"):
+        todo, _, never = (ROOT / f"docs/runbooks/{name}.md").read_text().partition("\n## What not to do\n")
+        (step,) = (one for one in re.split(r"\n(?=\d\. )", todo) if "`kubectl delete node NODE`" in one)
+        assert re.search(r"\boff\b.*`kubectl delete node NODE`", step, re.DOTALL), name
+        assert re.search(r"\btaint\b", step), name
+        assert "a database that goes on" in never, name
+    assert "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`" in (BOOKS[0].parent / "node-lost.md").read_text()
