@@ -1,8 +1,13 @@
 """Commands that the pages give for a cluster: the same values in each, time for the migration, and their order."""
 
 import re
+import textwrap
 
-from tests.deploy.chart import PRESETS, of_kind
+import pytest
+import yaml
+
+from destinations.apply import run
+from tests.deploy.chart import PRESETS, helm, of_kind
 from tests.docs.pages import ALL, ROOT
 
 OURS = "deploy/helm/rudderproj"
@@ -40,6 +45,62 @@ def test_every_command_takes_the_same_values_and_waits_for_the_migration() -> No
         (timeout,) = re.findall(r"--timeout (\S+)", command)
         assert seconds(timeout) > job["spec"]["activeDeadlineSeconds"], page
         assert "--namespace events" in command, page
+
+
+def test_the_first_installation_is_told_from_its_certificate_to_its_first_event() -> None:
+    page = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Kubernetes\n")[2].partition("\n## ")[0]
+    (ingress,) = of_kind("multi", "Ingress")
+    (tls,) = ingress["spec"]["tls"]
+    steps = [
+        f"create secret tls {tls['secretName']} ",
+        f"helm upgrade --install rudderproj {OURS}",
+        "python manage.py createsuperuser",
+        "python manage.py apply - < pipeline.yaml",
+        f"curl -i https://{tls['hosts'][0]}/ready",
+        "/v1/track",
+    ]
+    places = [page.find(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_the_file_of_the_first_event_is_one() -> None:
+    page = (ROOT / "docs/howto/deploy.md").read_text()
+    (given,) = re.findall(r"^    cat > pipeline.yaml <<END\n(.*?)^    END$", page, re.DOTALL | re.MULTILINE)
+    wanted = run.read(textwrap.dedent(given).replace("$(openssl rand -hex 16)", "1234567890123456"), {})
+    assert [source.write_key for source in wanted.sources] == ["1234567890123456"]
+    assert [one.name for one in wanted.destinations] == ["hook"]
+
+
+def test_backups_name_a_store_and_a_secret_that_the_page_makes() -> None:
+    page = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Backups\n")[2].partition("\n## ")[0]
+    (store,) = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    assert (store["apiVersion"], store["kind"]) == ("barmancloud.cnpg.io/v1", "ObjectStore")
+    assert store["metadata"]["namespace"] == "events"
+    assert f"`postgres.backup: {{objectStore: {store['metadata']['name']}}}`" in page
+    keys = list(store["spec"]["configuration"]["s3Credentials"].values())
+    assert keys == [{"name": "object-store", "key": key} for key in ("ACCESS_KEY_ID", "ACCESS_SECRET_KEY")]
+    for key in keys:
+        assert f"--from-literal={key['key']}=" in code(page)
+        assert f"create secret generic {key['name']} " in code(page)
+
+
+@pytest.mark.parametrize("store", ["", "s3"])
+def test_who_installed_it_is_told_what_comes_next(store: str) -> None:
+    values = str(ROOT / OURS / "values-multi-az.yaml")
+    options = ("--set", f"postgres.backup.objectStore={store}")
+    done = helm("install", "events", str(ROOT / OURS), "-n", "shop", "-f", values, "--dry-run=client", *options)
+    notes = done.stdout.partition("\nNOTES:\n")[2]
+    for step in (
+        "kubectl -n shop get pods",
+        "kubectl -n shop exec -it deployment/events-rudderproj-admin -- python manage.py createsuperuser",
+        "kubectl -n shop port-forward service/events-rudderproj-admin 8080",
+        "https://events.example.com/v1/track",
+    ):
+        assert step in notes, done.stderr
+    assert ("There are no backups yet" in notes) == (not store)
+    for path in re.findall(r"docs/\S+\.md", notes):
+        assert (ROOT / path).exists()
 
 
 def test_nothing_is_told_to_helm_that_the_next_command_would_forget() -> None:
