@@ -44,8 +44,8 @@ class Stack:
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *roles: str, code: Path = ROOT, user: int | None = None, **extra: str) -> None:
-        """Start processes; for web, wait until it accepts events.
+    def start(self, *roles: str, code: Path = ROOT, user: int | None = None, wait: bool = True, **extra: str) -> None:
+        """Start processes; for web, wait until it accepts events unless that is not wanted.
 
         `code`: a copy of the product to run instead. `user`: who runs it, where that is not oneself.
         """
@@ -64,7 +64,7 @@ class Stack:
                 extra_groups=no_groups,
             )
             log.close()
-        if "web" in roles:
+        if wait and "web" in roles:
             eventually(self.is_ready)
 
     def start_missing(self) -> None:
