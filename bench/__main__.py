@@ -44,10 +44,9 @@ def measure(wanted: argparse.Namespace, scenarios: Sequence[Scenario], compariso
     results: list[dict[str, Any]] = []
     document: dict[str, Any] = {}
     for wished, same in groupby(scenarios, lambda scenario: scenario.layout):
-        with layout.running(wished) as server:
-            described["postgresql"] = server.own.query("SHOW server_version")[0][0].partition(" ")[0]
-            for together in taking_turns(wished, list(same)):
-                results += measured(together, server, wanted)
+        together = list(same)
+        turns = [on_a_stack(wished, together, each, described) for each in stacks(together, wanted)]
+        results += map(figures.merged, together, zip(*turns, strict=True))
         document = report.assembled(described, results, comparisons, before)
         report.write(document)
     if not results:
@@ -56,6 +55,23 @@ def measure(wanted: argparse.Namespace, scenarios: Sequence[Scenario], compariso
     if wanted.page:
         page.write(document)
     return told(document, results)
+
+
+def stacks(scenarios: Sequence[Scenario], wanted: argparse.Namespace) -> list[argparse.Namespace]:
+    """What is wanted of each stack: all runs of the one there is, or, where a run uses it up, one of several."""
+    if wanted.quick or not any(scenario.uses_up for scenario in scenarios):
+        return [wanted]
+    turns = min([wanted.runs, *(scenario.most_runs for scenario in scenarios)])
+    return [argparse.Namespace(**vars(wanted) | {"runs": 1})] * turns
+
+
+def on_a_stack(
+    wished: Layout, scenarios: list[Scenario], wanted: argparse.Namespace, described: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The scenarios of one layout; what was not known of the machine before is added to what is `described`."""
+    with layout.running(wished) as server:
+        described["postgresql"] = server.own.query("SHOW server_version")[0][0].partition(" ")[0]
+        return [result for part in taking_turns(wished, scenarios) for result in measured(part, server, wanted)]
 
 
 def taking_turns(layout: Layout, scenarios: list[Scenario]) -> list[list[Scenario]]:

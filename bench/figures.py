@@ -32,6 +32,13 @@ def summary(scenario: Scenario, runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
+def merged(scenario: Scenario, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One scenario that was measured on several stacks, as if on one."""
+    whole = summary(scenario, [run for result in results for run in result["runs"]])
+    loop = max(result["calibration"]["cpu_ms"] for result in results)
+    return whole | {"measured_at": results[-1]["measured_at"], "calibration": {"cpu_ms": loop}}
+
+
 def compared(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """The quotient as the results keep it; None unless both scenarios were measured."""
     medians = {result["name"]: result["median"] for result in results}

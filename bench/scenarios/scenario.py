@@ -39,6 +39,7 @@ class Scenario:
     layout: Layout = STANDARD
     warm_up_seconds: float = 3.0
     most_runs: int = 1000
+    uses_up: bool = False  # a run leaves its stack to no other: each turn has one of its own
     is_open: bool = False
     is_unconnected: bool = False
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bench import options, spy
-from bench.__main__ import chosen, taking_turns
+from bench.__main__ import chosen, stacks, taking_turns
 from bench.layout import UNCONNECTED, Layout
 from bench.peer import pids_of
 from bench.scenarios import growth, registry
@@ -28,6 +28,17 @@ def test_only_what_is_compared_takes_turns() -> None:
 
     assert taking_turns(calm.layout, [calm, hung]) == [[calm, hung]]
     assert taking_turns(STANDARD, [calm, hung]) == [[calm], [hung]]
+
+
+def test_who_leaves_no_stack_to_others_has_one_for_each_run() -> None:
+    scenarios, _ = registry.large(5000)
+    wanted = options.parser().parse_args(["--runs", "2", "--seconds", "3"])
+
+    found = stacks(scenarios, wanted)
+
+    assert [(one.runs, one.seconds) for one in found] == [(1, 3.0), (1, 3.0)]
+    assert stacks(list(registry.SCENARIOS), wanted) == [wanted]
+    assert len(stacks(scenarios, options.parser().parse_args([]))) == registry.LARGE_RUNS
 
 
 def test_comparisons_name_scenarios_that_there_are() -> None:

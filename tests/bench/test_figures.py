@@ -48,6 +48,12 @@ def test_a_scenario_is_told_by_its_median_and_its_smallest_and_largest_run() -> 
     assert (kept["spread"], kept["is_met"]) == ([1900, 2600], True)
 
 
+def test_runs_on_several_stacks_are_told_as_if_on_one() -> None:
+    merged = figures.merged(scenario("s"), [result("s", 1900), result("s", 2600), result("s", 2100)])
+
+    assert merged == result("s", 1900, 2600, 2100)
+
+
 def test_of_what_went_wrong_the_worst_run_counts() -> None:
     kept = figures.summary(scenario(), [run(2000), run(2000, lost=3), run(2000)])
 
