@@ -7,7 +7,7 @@ a destination does.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -82,6 +82,7 @@ class Sender:
         learned = Learned.stored(seen.learned, most_batch)
         self._bounds = bounds
         self._batch = BatchSize(most_batch, learned.batch if learned else None)
+        self.takes_batches = most_batch > 1  # whether a request may carry several events, as it is configured
         start, most = bounds.start, bounds.most
         if bounds.requests and not self.takes_batches:
             start = most = bounds.requests
@@ -98,11 +99,6 @@ class Sender:
     def names(self) -> frozenset[str]:
         """What an event's `integrations` may call this destination, in lower case."""
         return registry.names(self._control.name, self._control.type)
-
-    @property
-    def takes_batches(self) -> bool:
-        """Whether a request may carry several events, as it is configured."""
-        return self._batch.most > 1
 
     @property
     def batch_events(self) -> int:
@@ -138,8 +134,12 @@ class Sender:
     def request_for(self, payload: str, event: dict[str, Any], message_id: str, attempt: int) -> Request:
         """The request for an event, as text and parsed. Raises BuildError with the reason when there can be none."""
         context = BuildContext(self._clock(), message_id, attempt)
-        with self._failing():
+        try:
             return self._plugin.build(payload, event, self._control.config, context)
+        except BuildError:
+            raise
+        except Exception as error:
+            raise BuildError(self._told_of(error)) from error
 
     def may_go_together(self, owed: Owed) -> bool:
         """Whether there is a payload; if not, what is told of it is the event's own."""
@@ -151,21 +151,16 @@ class Sender:
         ids = "\n".join(owed.message_id for owed in events)
         name = f"batch-{hashlib.sha256(ids.encode(errors='surrogatepass')).hexdigest()[:32]}"
         try:
-            with self._failing():
-                plugin = cast(BatchPlugin, self._plugin)
-                return plugin.build_batch(payloads, self._control.config, BuildContext(self._clock(), name, 1))
-        except BuildError:
-            self._batch.refused(len(events))
-            raise
-
-    @contextlib.contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except BuildError:
-            raise
+            plugin = cast(BatchPlugin, self._plugin)
+            return plugin.build_batch(payloads, self._control.config, BuildContext(self._clock(), name, 1))
         except Exception as error:
-            raise BuildError(f"the {self._control.type} plugin failed: {type(error).__name__}") from error
+            self._batch.refused(len(events))
+            if isinstance(error, BuildError):
+                raise
+            raise BuildError(self._told_of(error)) from error
+
+    def _told_of(self, error: Exception) -> str:
+        return f"the {self._control.type} plugin failed: {type(error).__name__}"
 
     async def turn(self, stopping: asyncio.Event, events: int = 1) -> bool:
         """Wait until the rate allows so many events more; False when `stopping` came first."""
