@@ -40,12 +40,16 @@ def merged(scenario: Scenario, results: Sequence[Mapping[str, Any]]) -> dict[str
 
 
 def compared(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The quotient as the results keep it; None unless both scenarios were measured."""
-    medians = {result["name"]: result["median"] for result in results}
-    if comparison.of not in medians or comparison.to not in medians:
+    """The quotient as the results keep it; None unless both scenarios were measured.
+
+    The median of what each turn says, in which one run came after the other.
+    """
+    runs = {result["name"]: result["runs"] for result in results}
+    if comparison.of not in runs or comparison.to not in runs:
         return None
-    of, to = (leaf(medians[name], comparison.figure.field) for name in (comparison.of, comparison.to))
-    value = round(of / to / comparison.factor, 3) if to else 0.0
+    of, to = ([leaf(run, comparison.figure.field) for run in runs[name]] for name in (comparison.of, comparison.to))
+    quotients = [one / other for one, other in zip(of, to, strict=False) if other]
+    value = round(median(quotients) / comparison.factor, 3) if quotients else 0.0
     return {
         "name": comparison.name,
         "figure": asdict(comparison.figure),

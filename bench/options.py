@@ -67,4 +67,6 @@ def problem(options: argparse.Namespace) -> str:
         return "--url needs --write-key and --sink-port"
     if options.url and (options.large or options.grow or options.profile or options.page):
         return "another server is not told what to do: no --large, --grow, --profile or --page with --url"
+    if options.large and options.profile:
+        return "what a large backlog leaves behind is no stack for one more run: no --profile with --large"
     return ""

@@ -1,9 +1,9 @@
 """History: where every event was, sampled once each interval in the whole deployment, and read back over time.
 
 Owns the table of samples. Whoever needs fresh numbers reads the last sample instead of counting: many readers cost no
-more than one. Must never take more of the database than a twentieth of the time, however long counting takes: it rests
-by the shorter of the last two counts, since one that a failover held up says nothing of the work. What was counted
-while the clock was ahead is of no time that was: once it is put back, that holds nobody up, and is removed.
+more than one. Must never go on counting without a rest where that takes long: a twentieth of the time at most, by the
+shorter of the last two counts, since one that a failover held up says nothing of the work. What was counted while
+the clock was ahead is of no time that was: once it is put back, that holds nobody up, and is removed.
 """
 
 import time
@@ -80,6 +80,10 @@ class Figures(tallies.Terms):
         return cls(*[*(sum(term) for term in terms), max(ages), max(pending_ages)])
 
 
+def _oldest_of(figures: Figures) -> float:
+    return figures.oldest_age_seconds if figures.pending else 0.0
+
+
 _values = attrgetter(*(term.name for term in fields(Figures)))
 
 
@@ -125,7 +129,8 @@ class Snapshot:
         """From as_json, as text."""
         value = orjson.loads(text)
         rows = [OfConnection(c, s, d, Figures(*figures)) for c, s, d, figures in value["connections"]]
-        for row, age in zip(rows, value.get("pending_ages", ()), strict=False):  # none in an older release's
+        ages = value.get("pending_ages")  # none in an older release's, which told the one for the other
+        for row, age in zip(rows, ages or [_oldest_of(row.figures) for row in rows], strict=True):
             row.figures.oldest_pending_age_seconds = age
         return cls(at, {int(key): events for key, events in value["stored"].items()}, rows)
 

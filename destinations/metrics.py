@@ -51,7 +51,7 @@ DEFINITIONS = (
     Definition(
         "rudderproj_oldest_pending_age_seconds",
         "gauge",
-        "the same of events that wait for their turn alone, neither for a retry nor behind one: what more workers help",
+        "age of the oldest event that waits for its turn alone, not for a retry nor behind one; 0 when there is none",
         _OF_DESTINATION,
     ),
     Definition("rudderproj_destination_enabled", "gauge", "0 when an operator switched it off", _OF_DESTINATION),

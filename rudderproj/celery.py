@@ -57,6 +57,8 @@ app.conf.update(
         "interval_start": 0,
         "interval_step": 0.2,
         "interval_max": 0.2,
+        # What a worker takes is noted in its memory alone: in the broker it would be for who comes an hour later.
+        "ack_emulation": False,
         # Nothing here has a priority, and whoever looks into a queue would ask for each of four lists.
         "priority_steps": [0],
         "master_name": settings.ENV["CELERY_BROKER_MASTER"],

@@ -12,7 +12,7 @@ HUNDREDS = Load(batch=100)
 ONE_USER = Load(users=1, connections=1, batch=20, at_most=500)
 FIFTY = Layout(destinations=50)
 PILED_UP = Layout(label="pending")  # nothing else is measured on what that leaves behind
-LARGE_RUNS = 3  # ten minutes each
+LARGE_RUNS = 5  # six minutes each
 BESIDE = Load(users=200, connections=10, batch=1, rate=4)  # 200 deliveries a second: 500 take both cores whole
 WORKERS_SINK_MS = 20.0
 SLOW_SINK_MS = 200.0
@@ -54,7 +54,8 @@ def _slow_sink(name: str, layout: Layout) -> Scenario:
 
 def _pending(events: int, is_last: bool) -> Scenario:
     once = partial(pending.pending, events=events, waits=not is_last)
-    return Scenario(f"{events:,} pending", _delivered(), once, PILED_UP, 0, LARGE_RUNS, uses_up=is_last)
+    name = f"{events:,} pending"
+    return Scenario(name, _delivered(), once, PILED_UP, warm_up_seconds=0, most_runs=LARGE_RUNS, uses_up=is_last)
 
 
 SCENARIOS = (

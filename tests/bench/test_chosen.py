@@ -80,6 +80,7 @@ def test_another_server_is_measured_by_what_needs_no_command_of_ours() -> None:
         (["--url", "https://h"], "http://HOST:PORT"),
         (["--url", "http://h:1"], "--write-key"),
         (["--url", "http://h:1", "--write-key", "k", "--sink-port", "1", "--large"], "--large"),
+        (["--large", "--profile"], "--profile"),
         ([], ""),
     ],
 )

@@ -71,9 +71,9 @@ def test_a_reach_is_met_from_its_own_side(
     assert Figure("f", "u", reach, is_most).is_met(value) is expected
 
 
-def test_two_scenarios_are_compared_by_their_medians() -> None:
+def test_two_scenarios_are_compared_turn_by_turn() -> None:
     doubling = Comparison("1 → 2", "two", "one", Figure("delivered_per_second", "×", 0.85), factor=2.0)
-    measured = [result("one", 1000), result("two", 1600)]
+    measured = [result("one", 1000, 2000, 500), result("two", 1600, 3200, 2000)]  # medians say 1
 
     compared = figures.compared(doubling, measured)
 

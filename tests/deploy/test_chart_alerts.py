@@ -195,6 +195,7 @@ def scaled_by(folder: Path, given: dict[str, str], answers: tuple[int | None, in
         ({"rudderproj_breaker_state": 2}, 0, 1),
         ({"rudderproj_destination_held": 1}, 0, 0),
         ({"rudderproj_destination_paused": 1}, 0, 0),
+        ({"rudderproj_destination_enabled": 0}, 0, 0),  # what it is owed from before waits for its return
     ],
 )
 def test_workers_are_scaled_by_our_own_work_and_only_where_more_would_help(
@@ -208,12 +209,14 @@ def test_workers_are_scaled_by_our_own_work_and_only_where_more_would_help(
         "rudderproj_breaker_state": 0,
         "rudderproj_destination_held": 0,
         "rudderproj_destination_paused": 0,
+        "rudderproj_destination_enabled": 1,
     }
     whole = {"rudderproj_degraded": 0, "rudderproj_horizon_age_seconds": 0, "rudderproj_database_up": 1}
     given = {f"{name}{{{HERE}}}": f"{told.get(name, value)}x5" for name, value in whole.items()}
     given |= {f'{name}{{{HERE}, destination="a"}}': f"{told.get(name, value)}x5" for name, value in ours.items()}
-    given |= {f"{name}{{{THERE}}}": "1x5" for name in ("rudderproj_degraded", "rudderproj_database_up")}
-    given |= {f'{name}{{{THERE}, destination="{one}"}}': "9000x5" for name in ours for one in ("b", "c")}
+    given |= {f"{name}{{{THERE}}}": f"{9000 if name != 'rudderproj_degraded' else 1}x5" for name in whole}
+    numbers = {name: 9000 if value > 1 else value for name, value in ours.items()}  # of which none is out of service
+    given |= {f'{name}{{{THERE}, destination="{one}"}}': f"{numbers[name]}x5" for name in ours for one in ("b", "c")}
     scaled_by(tmp_path, given, (age, work))
 
 

@@ -88,7 +88,9 @@ def test_a_sample_can_be_read_by_the_release_before_and_its_samples_by_this_one(
     assert kept["connections"] == [[1, 1, 7, (3, 0, 2, 0, 0, 0, 0, 0, 9.0)]]  # nine, which it takes as they stand
     assert Snapshot.read(now, orjson.dumps(kept).decode()).total == figures
     del kept["pending_ages"]
-    assert Snapshot.read(now, orjson.dumps(kept).decode()).total == Figures(3, 0, 2, oldest_age_seconds=9.0)
+    assert Snapshot.read(now, orjson.dumps(kept).decode()).total == Figures(3, 0, 2, 0, 0, 0, 0, 0, 9.0, 9.0)
+    kept["connections"] = [[1, 1, 7, (3, 2, 0, 1, 0, 0, 0, 0, 9.0)]]  # one that waits for its retry, and no other
+    assert Snapshot.read(now, orjson.dumps(kept).decode()).total == Figures(3, 2, 0, 1, 0, 0, 0, 0, 9.0, 0.0)
 
 
 def test_of_many_who_sample_at_once_one_does(committed: None) -> None:

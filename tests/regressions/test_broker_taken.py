@@ -15,3 +15,14 @@ def test_what_a_worker_takes_is_noted_nowhere_in_the_broker(broker: Redis) -> No
         assert message.payload == {"ring": 1}
         assert while_it_works == ([], 0)
         assert (broker.keys("unacked*"), broker.llen("taken")) == ([], 0)
+
+
+def test_what_comes_to_a_worker_that_takes_no_more_goes_back(broker: Redis) -> None:
+    with app.connection_for_read() as connection, connection.SimpleQueue("taken") as queue:
+        queue.put({"ring": 1})
+        queue.get(timeout=5).requeue()
+
+        assert broker.llen("taken") == 1
+        again = queue.get(timeout=5)
+        again.ack()
+        assert (again.payload, broker.llen("taken")) == ({"ring": 1}, 0)

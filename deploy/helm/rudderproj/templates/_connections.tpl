@@ -1,7 +1,8 @@
 {{/*
-How many connections the database must take when everything is scaled to its most and is replaced: one pod of each is starting, and
-old ones keep theirs for as long as they may take to end, while every 5 seconds and minReadySeconds another one goes. A web process has one for each of its threads, a forwarding process two; some for what watches, tells that it lives, rings, guards and migrates
-beside them.
+How many connections the database must take when everything is scaled to its most and is replaced: one pod of each is starting,
+and old ones keep theirs for as long as they may take to end, while every 5 seconds and minReadySeconds another one goes. A web
+process has one for each of its threads, a forwarding process two; some for what watches, tells that it lives, rings, guards and
+migrates beside them.
 */}}
 {{- define "rudderproj.connections" -}}
 {{- $web := ternary .Values.web.autoscaling.maxReplicas .Values.web.replicas .Values.web.autoscaling.enabled | int }}
