@@ -65,6 +65,12 @@ class News(NamedTuple):
         return cls(destination_ids, None if lanes is None else {int(source): lanes[source] for source in lanes})
 
 
+def channel(client: Any) -> str:
+    """Where news are published: by the database's number, for a channel is of all databases of a Valkey."""
+    number = client.get_connection_kwargs().get("db")
+    return f"{NEWS}:{number}" if number else NEWS
+
+
 def ring(destination_ids: Iterable[int], lanes: Lanes | None = None) -> int:
     """Send one message for each destination that is neither rung nor running; returns how many.
 
@@ -75,7 +81,7 @@ def ring(destination_ids: Iterable[int], lanes: Lanes | None = None) -> int:
         client = producer.channel.client
         first = _mark_rung(client, wanted)
         if len(first) < len(wanted):
-            client.publish(NEWS, News([one for one in wanted if one not in first], lanes).dumped())
+            client.publish(channel(client), News([one for one in wanted if one not in first], lanes).dumped())
         for destination_id in first:
             _send(producer, destination_id)
     return len(first)
@@ -107,7 +113,7 @@ def ring_quietly(destination_ids: Iterable[int], lanes: Lanes | None = None) -> 
 
 def tell_quietly(destination_ids: Collection[int]) -> None:
     """Have the links of these destinations look into all their lanes, if the broker is there to tell them."""
-    _quietly(lambda client: client.publish(NEWS, News(destination_ids, None).dumped()))
+    _quietly(lambda client: client.publish(channel(client), News(destination_ids, None).dumped()))
 
 
 def call(destination_id: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from destinations import doorbell
-from destinations.doorbell import BROKER_AWAY, NEWS, Lanes
+from destinations.doorbell import BROKER_AWAY, Lanes
 from rudderproj.celery import app
 
 log = structlog.get_logger(__name__)
@@ -68,9 +68,10 @@ class News:
     def _listen(self) -> None:
         """Pass on what is published until the broker is gone."""
         with app.connection_for_read() as connection:
-            subscription = connection.channel().client.pubsub()  # type: ignore[attr-defined]  # kombu's of Redis
+            client = connection.channel().client  # type: ignore[attr-defined]  # kombu's of Redis
+            subscription = client.pubsub()
             with contextlib.closing(subscription):
-                subscription.subscribe(NEWS)
+                subscription.subscribe(doorbell.channel(client))
                 heard_at = pinged_at = time.monotonic()
                 while not self._over.is_set():
                     message = subscription.get_message(timeout=WAIT_SECONDS)

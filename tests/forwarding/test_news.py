@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from destinations.forward import Forwarder
 from destinations.news import News
 from destinations.sweep import sweep
 from ingest.hashing import lane_of
-from rudderproj.celery import FORWARD_QUEUE
+from rudderproj.celery import FORWARD_QUEUE, app
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World, make_world
 
@@ -96,7 +96,7 @@ def test_a_link_looks_for_what_it_hears_of_in_the_lanes_that_are_named(
 
 def test_those_that_need_no_ring_are_published_and_nobody_else(broker: Redis) -> None:
     with broker.pubsub(ignore_subscribe_messages=True) as heard:  # type: ignore[no-untyped-call]
-        heard.subscribe(doorbell.NEWS)
+        heard.subscribe(doorbell.channel(broker))
         heard.get_message(timeout=10)
         assert doorbell.ring([1, 2]) == 2
         doorbell.mark({3: True})
@@ -117,6 +117,25 @@ def test_a_ring_is_not_repeated_while_it_may_still_wait_for_its_turn(broker: Red
     assert seconds * 1000 - 900 < broker.pttl("rudderproj:bell:1") <= seconds * 1000
 
 
+def test_deployments_that_share_a_broker_hear_nothing_of_each_other(broker: Redis) -> None:
+    url = f"{app.conf.broker_url.rpartition('/')[0]}/15"
+    with closing(Redis.from_url(url)) as other, other.pubsub(ignore_subscribe_messages=True) as heard:  # type: ignore[no-untyped-call]
+        heard.subscribe(doorbell.channel(other))
+        heard.get_message(timeout=10)
+        doorbell.tell_quietly([1])
+        other.publish(doorbell.channel(other), "its own")
+
+        assert [message["data"] for message in iter(lambda: heard.get_message(timeout=0.5), None)] == [b"its own"]
+
+
+def cut(broker: Redis) -> None:
+    """End the subscriptions of this database: other tests have theirs in others of the same broker."""
+    number = str(broker.get_connection_kwargs()["db"])
+    for client in broker.client_list(_type="pubsub"):
+        if client["db"] == number:
+            broker.client_kill_filter(_id=client["id"])
+
+
 def test_a_subscription_that_was_cut_or_met_nonsense_is_made_again(broker: Redis) -> None:
     async def scenario() -> None:
         woken = asyncio.Event()
@@ -124,14 +143,14 @@ def test_a_subscription_that_was_cut_or_met_nonsense_is_made_again(broker: Redis
         with news.waking(7, lambda _: woken.set()):
             for _ in range(3):
                 await until_heard(news, woken)
-                broker.client_kill_filter(_type="pubsub")
+                cut(broker)
                 await until_heard(news, woken)
-                broker.publish(doorbell.NEWS, "no number")
+                broker.publish(doorbell.channel(broker), "no number")
         news.close()
 
     async def until_heard(news: News, woken: asyncio.Event) -> None:
         async with asyncio.timeout(30):
-            while not news.is_heard or not broker.publish(doorbell.NEWS, "[[6,7],null]"):
+            while not news.is_heard or not broker.publish(doorbell.channel(broker), "[[6,7],null]"):
                 await asyncio.sleep(0.02)
             await woken.wait()
         woken.clear()
