@@ -20,6 +20,8 @@ from destinations.servable import CONNECTED, DUE, OF_CONNECTED, REPLAY_HAS_NEXT,
 from destinations.suspects.looking import IS_BARRED, MAY_BE_SENT
 from rudderproj.prepared import Prepared, Rows, execute_together
 
+LANE_ROWS = 1000  # failed and waiting rows of a lane beyond which its cursor stops instead
+
 # KEY SHARE does not get in the way of a renewal, but whoever takes over must wait for it.
 _VALID = "SELECT id FROM destinations_claim WHERE id = %(token)s AND expires_at > clock_timestamp()"
 FENCE = f"{_VALID} FOR KEY SHARE"

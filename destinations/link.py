@@ -14,7 +14,7 @@ from destinations.control import Control
 from destinations.doorbell import Lanes
 from destinations.due import LANE_SPAN, READ_EVENTS, Due
 from destinations.errand import CHECKPOINT_EVENTS, Errand
-from destinations.lanes import ClaimedLane, Which
+from destinations.lanes import LANE_ROWS, ClaimedLane, Which
 from destinations.lease import Database, Lease, LeaseLost, clock
 from destinations.marks import Mark
 from destinations.memory import Memory
@@ -29,7 +29,6 @@ from destinations.suspects.hands import Hands
 from destinations.witness import Witness
 from ingest.models import LANES
 
-LANE_ROWS = 1000  # failed and waiting rows of a lane beyond which its cursor stops instead
 CHECKPOINT_SECONDS = 0.05  # times outlook.crowd
 CONTROL_SECONDS = 0.25  # how soon a link notices the mode, a hold or a changed destination, times outlook.crowd
 TAKES = 3  # after which a link that is alone takes the lanes without work, too

@@ -51,7 +51,7 @@ DEFINITIONS = (
     Definition(
         "rudderproj_oldest_pending_age_seconds",
         "gauge",
-        "age of the oldest event that waits for its turn alone, not for a retry nor behind one; 0 when there is none",
+        "age of the oldest event that is not read yet, but in lanes that stopped behind retries; 0 when there is none",
         _OF_DESTINATION,
     ),
     Definition("rudderproj_destination_enabled", "gauge", "0 when an operator switched it off", _OF_DESTINATION),

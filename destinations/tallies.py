@@ -15,6 +15,7 @@ import psycopg2
 import structlog
 from django.db import connection, transaction
 
+from destinations.lanes import LANE_ROWS
 from ingest import tally
 from ingest.models import LANES
 from rudderproj import db
@@ -107,9 +108,15 @@ counted AS MATERIALIZED (
         ORDER BY e.xid, e.position LIMIT 1
     ) AS oldest_at
     FROM stretch s
+),
+stopped AS MATERIALIZED (
+    SELECT d.connection_id, d.lane AS number FROM destinations_delivery d
+    WHERE d.replay = 0 AND d.state IN ('failed', 'waiting')
+    GROUP BY d.connection_id, d.lane HAVING count(*) >= {LANE_ROWS}
 )
-SELECT b.connection_id, sum(c.pending), min(c.oldest_at)
+SELECT b.connection_id, sum(c.pending), min(c.oldest_at), min(c.oldest_at) FILTER (WHERE s.number IS NULL)
 FROM behind b JOIN counted c USING (source_id, number, xid, position, day, beyond)
+LEFT JOIN stopped s USING (connection_id, number)
 GROUP BY b.connection_id
 """
 
@@ -153,7 +160,7 @@ class Counts(Terms):
     """One connection's numbers."""
 
     oldest_at: datetime | None = None  # when the oldest event that is still owed was accepted
-    oldest_pending_at: datetime | None = None  # the same of those that wait for nothing but their turn
+    oldest_pending_at: datetime | None = None  # the same of those behind no retry
 
 
 _database = db.Kept("tallies", ROLL_UP_SECONDS)
@@ -185,8 +192,8 @@ def count() -> dict[int, Counts]:
     for row in _rows(_SETTLED):
         counts = found[row[0]]
         counts.delivered, counts.aborted, counts.skipped, counts.filtered = map(int, row[1:])
-    for pk, pending, oldest_at in _rows(_PENDING):
-        found[pk].pending, found[pk].oldest_at, found[pk].oldest_pending_at = int(pending), oldest_at, oldest_at
+    for pk, pending, oldest_at, oldest_pending_at in _rows(_PENDING):
+        found[pk].pending, found[pk].oldest_at, found[pk].oldest_pending_at = int(pending), oldest_at, oldest_pending_at
     for pk, failed, waiting, oldest_at in _rows(_HELD):
         found[pk].failed, found[pk].waiting = failed, waiting
         found[pk].oldest_at = min(filter(None, [found[pk].oldest_at, oldest_at]), default=None)

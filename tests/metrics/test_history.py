@@ -10,8 +10,9 @@ from django.db import connection
 from django.utils import timezone
 from psycopg2.extensions import connection as Raw  # noqa: N812
 
-from destinations import history
+from destinations import history, tallies
 from destinations.history import Figures, OfConnection, Snapshot
+from destinations.lanes import LANE_ROWS
 from destinations.models import Connection, Delivery, Destination, Lane, Sample
 from ingest.models import Event, Source
 
@@ -78,6 +79,35 @@ def test_an_event_that_waits_for_its_retry_is_owed_and_does_not_wait_for_a_worke
     assert found is not None
     assert 7000 <= found.total.oldest_age_seconds < 7060
     assert 100 <= found.total.oldest_pending_age_seconds < 160
+
+
+def test_what_waits_in_a_lane_that_stopped_behind_retries_is_no_work_for_more_workers(
+    link: Connection, write: Write
+) -> None:
+    write(link.source, [1] * (LANE_ROWS + 1))
+    events = list(Event.objects.order_by("xid", "position"))
+    held = [
+        Delivery(
+            connection=link,
+            lane=1,
+            user_key="u1",
+            state="failed",
+            next_attempt_at=timezone.now(),
+            **{name: getattr(event, name) for name in ("xid", "position", "day", "message_id")},
+        )
+        for event in events[:LANE_ROWS]
+    ]
+    Delivery.objects.bulk_create(held[1:])
+    Lane.objects.filter(number=1).update(xid=events[-2].xid, position=events[-2].position)
+    with tallies.one_snapshot():
+        before = tallies.count()[link.pk]
+    held[0].save()
+    with tallies.one_snapshot():
+        after = tallies.count()[link.pk]
+
+    assert (before.pending, before.oldest_pending_at) == (1, events[-1].received_at)
+    assert (after.pending, after.oldest_pending_at) == (1, None)
+    assert after.oldest_at == events[0].received_at
 
 
 def test_a_sample_can_be_read_by_the_release_before_and_its_samples_by_this_one() -> None:
