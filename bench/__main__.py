@@ -44,11 +44,12 @@ def measure(wanted: argparse.Namespace, scenarios: Sequence[Scenario], compariso
     results: list[dict[str, Any]] = []
     document: dict[str, Any] = {}
     for wished, same in groupby(scenarios, lambda scenario: scenario.layout):
-        together = list(same)
-        turns = [on_a_stack(wished, together, each, described) for each in stacks(together, wanted)]
-        results += map(figures.merged, together, zip(*turns, strict=True))
-        document = report.assembled(described, results, comparisons, before)
-        report.write(document)
+        together, turns, measured_before = list(same), [], results
+        for each in stacks(together, wanted):
+            turns.append(on_a_stack(wished, together, each, described))
+            results = [*measured_before, *map(figures.merged, together, zip(*turns, strict=True))]
+            document = report.assembled(described, results, comparisons, before)
+            report.write(document)
     if not results:
         print("nothing has such a name", file=sys.stderr)
         return 2
@@ -71,7 +72,8 @@ def on_a_stack(
     """The scenarios of one layout; what was not known of the machine before is added to what is `described`."""
     with layout.running(wished) as server:
         described["postgresql"] = server.own.query("SHOW server_version")[0][0].partition(" ")[0]
-        return [result for part in taking_turns(wished, scenarios) for result in measured(part, server, wanted)]
+        parts = taking_turns(wished, scenarios)
+        return [result for part in parts for result in measured(part, server, wanted)]
 
 
 def taking_turns(layout: Layout, scenarios: list[Scenario]) -> list[list[Scenario]]:
@@ -96,17 +98,21 @@ def chosen(wanted: argparse.Namespace) -> tuple[list[Scenario], list[Comparison]
 
 
 def compare(wanted: argparse.Namespace, scenarios: Sequence[Scenario], pids: dict[str, int]) -> int:
-    """The other server, and ours beside it if that is wanted, scenario by scenario."""
+    """The other server, and ours beside it if that is wanted: their runs take turns, and each idles meanwhile."""
     results = []
+    once = argparse.Namespace(**vars(wanted) | {"runs": 1})
     with contextlib.ExitStack() as running:
         servers = {"": _peer(wanted, pids)}
         if wanted.beside:
             servers[" (ours)"] = layout.running(STANDARD)
         there = {label: running.enter_context(server) for label, server in servers.items()}
         for scenario in scenarios:
-            for label, server in there.items():
-                (result,) = measured([scenario], server, wanted)
-                results.append(result | {"name": result["name"] + label})
+            turns = [
+                [measured([scenario], server, once)[0] for server in there.values()]
+                for _ in range(1 if wanted.quick else wanted.runs)
+            ]
+            for label, runs in zip(there, zip(*turns, strict=True), strict=True):
+                results.append(figures.merged(scenario, runs) | {"name": scenario.name + label})
     document = report.assembled(machine.described(), results, [])
     report.write(document, report.COMPARISON)
     return told(document, results)

@@ -36,11 +36,12 @@ def merged(scenario: Scenario, results: Sequence[Mapping[str, Any]]) -> dict[str
     """One scenario that was measured on several stacks, as if on one."""
     whole = summary(scenario, [run for result in results for run in result["runs"]])
     loop = max(result["calibration"]["cpu_ms"] for result in results)
-    return whole | {"measured_at": results[-1]["measured_at"], "calibration": {"cpu_ms": loop}}
+    last = {name: results[-1][name] for name in ("measured_at", "commit")}
+    return whole | last | {"calibration": {"cpu_ms": loop}}
 
 
 def compared(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The quotient as the results keep it; None unless both scenarios were measured.
+    """The quotient as the results keep it; None unless both scenarios were measured in the same turns.
 
     The median of what each turn says, in which one run came after the other.
     """
@@ -48,10 +49,13 @@ def compared(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> di
     if comparison.of not in runs or comparison.to not in runs:
         return None
     of, to = ([leaf(run, comparison.figure.field) for run in runs[name]] for name in (comparison.of, comparison.to))
-    quotients = [one / other for one, other in zip(of, to, strict=False) if other]
-    value = round(median(quotients) / comparison.factor, 3) if quotients else 0.0
+    if len(of) != len(to) or not all(to):
+        return None
+    value = round(median(one / other for one, other in zip(of, to, strict=True)) / comparison.factor, 3)
     return {
         "name": comparison.name,
+        "of": comparison.of,
+        "to": comparison.to,
         "figure": asdict(comparison.figure),
         "value": value,
         "is_met": comparison.figure.is_met(value),

@@ -79,7 +79,7 @@ def running(layout: Layout) -> Iterator[Server]:
                 UNCONNECTED,
                 layout.destinations,
                 sink,
-                stack.lives,
+                lambda: stack.lives() | {"runner": stack.runner},
                 stack,
             )
 

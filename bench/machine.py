@@ -16,7 +16,7 @@ TRIES = 5
 def described() -> dict[str, Any]:
     """The machine, with its `calibration`."""
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "processor": _processor(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -26,7 +26,7 @@ def described() -> dict[str, Any]:
     }
 
 
-def _commit() -> str:
+def commit() -> str:
     """Of this checkout, `+` if something in it is not committed; empty outside of one."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
     try:

@@ -32,9 +32,9 @@ def measured(scenarios: Sequence[Scenario], server: Server, wanted: argparse.Nam
     if wanted.profile:
         for scenario in scenarios:
             profiled(scenario, server, seconds, wanted.profile)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": machine.commit()}
     return [
-        figures.summary(scenario, found) | {"measured_at": now, "calibration": {"cpu_ms": loop}}
+        figures.summary(scenario, found) | now | {"calibration": {"cpu_ms": loop}}
         for scenario, found, loop in zip(scenarios, runs, loops, strict=True)
     ]
 

@@ -22,7 +22,7 @@ def before() -> dict[str, Any] | None:
     """What was measured before; None if nothing, or by a release that kept it in another way."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         found = read()
-        if all("figure" in result for result in found["scenarios"]):
+        if all("commit" in result for result in found["scenarios"]):
             return found
     return None
 
@@ -33,16 +33,17 @@ def assembled(
     comparisons: Sequence[Comparison],
     former: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What is written. Scenarios that were measured on such a machine before (`former`), and not now, stay."""
-    kept = []
+    """What is written. Scenarios that were measured on such a machine before (`former`), and not now, stay.
+
+    So do their comparisons: what was measured now is not compared with what was measured at another time.
+    """
+    kept, quotients = [], []
     if former and _kind(former["machine"]) == _kind(machine):
         again = {result["name"] for result in results}
         kept = [result for result in former["scenarios"] if result["name"] not in again]
-    scenarios = kept + results
-    quotients = [one for one in (compared(comparison, scenarios) for comparison in comparisons) if one]
-    told = {one["name"] for one in quotients}
-    quotients += [one for one in (former or {}).get("comparisons", []) if kept and one["name"] not in told]
-    return {"machine": machine, "scenarios": scenarios, "comparisons": quotients}
+        quotients = [one for one in former["comparisons"] if again.isdisjoint((one["of"], one["to"]))]
+    quotients += [one for one in (compared(comparison, results) for comparison in comparisons) if one]
+    return {"machine": machine, "scenarios": kept + results, "comparisons": quotients}
 
 
 def write(document: dict[str, Any], path: Path = RESULTS) -> None:

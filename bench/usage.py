@@ -3,34 +3,26 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import psutil
 
-ROLES = ("web", "forward", "postgres", "valkey")
-REST = ("alerts", "beat", "flower")  # told together, as `rest`
+ROLES = ("web", "forward", "postgres", "valkey")  # what else there is, is told together, as `rest`
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """User and system seconds of each role's process tree so far, ended children included."""
-    rest = [of_tree(pids[role]) for role in REST if role in pids]
-    return {role: of_tree(pids[role]) for role in ROLES if role in pids} | ({"rest": sum(rest)} if rest else {})
+    """User and system seconds of each role's process tree so far, ended children included; `rest` is all others'."""
+    return {role: _cpu_seconds(processes) for role, processes in _by_role(pids).items()}
 
 
 def memory_bytes(pids: Mapping[str, int]) -> dict[str, int]:
-    """Of each role's process tree; what processes share is divided among them where the system tells (Linux)."""
-    rest = [_memory(pids[role]) for role in REST if role in pids]
-    return {role: _memory(pids[role]) for role in ROLES if role in pids} | ({"rest": sum(rest)} if rest else {})
+    """The same of memory; what processes share is divided among them where the system tells (Linux)."""
+    return {role: _memory(processes) for role, processes in _by_role(pids).items()}
 
 
-def of_tree(pid: int) -> float:
-    """User and system seconds of a process and its descendants so far, ended ones included."""
-    total = 0.0
-    for process in _processes(pid):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
+def of_trees(pids: Iterable[int]) -> float:
+    """User and system seconds of processes and their descendants so far, ended ones included, and nobody's twice."""
+    return _cpu_seconds(_processes(pids))
 
 
 class Clock:
@@ -52,20 +44,38 @@ class Clock:
     def _seconds(self) -> tuple[float, float]:
         machine, own = psutil.cpu_times(), os.times()
         busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - getattr(machine, "guest", 0.0)
-        return float(busy), sum(own[:4]) + sum(of_tree(pid) for pid in self._pids)
+        return float(busy), sum(own[:4]) + of_trees(self._pids)
 
 
-def _memory(pid: int) -> int:
+def _by_role(pids: Mapping[str, int]) -> dict[str, set[psutil.Process]]:
+    """A supervisor has the roles below itself: `rest` is what is no role's."""
+    found = {role: _processes([pids[role]]) for role in ROLES if role in pids}
+    rest = _processes(pid for name, pid in pids.items() if name not in ROLES).difference(*found.values())
+    return found | ({"rest": rest} if rest else {})
+
+
+def _cpu_seconds(processes: Iterable[psutil.Process]) -> float:
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def _memory(processes: Iterable[psutil.Process]) -> int:
     total = 0
-    for process in _processes(pid):
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             memory = process.memory_full_info()
             total += getattr(memory, "pss", memory.uss)
     return total
 
 
-def _processes(pid: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    return []
+def _processes(pids: Iterable[int]) -> set[psutil.Process]:
+    found: set[psutil.Process] = set()
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            found.update([root, *root.children(recursive=True)])
+    return found

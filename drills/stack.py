@@ -134,6 +134,13 @@ class Stack:
     def _run(self) -> Path:
         return self.folder / "run"
 
+    @property
+    def runner(self) -> int:
+        """The process that was started, which runs the supervisor."""
+        if self._process is None:
+            raise NotSo("the stack was not started")
+        return self._process.pid
+
     def lives(self) -> dict[str, int]:
         """The live recorded processes by name; of roles these are the guards."""
         return lives(self._run)

@@ -54,7 +54,7 @@ class Meters:
 
     @staticmethod
     def _spent(server: Server) -> dict[str, float]:
-        return {**usage.cpu_seconds(server.pids()), "sink": usage.of_tree(server.sink.pid)}
+        return {**usage.cpu_seconds(server.pids()), "sink": usage.of_trees([server.sink.pid])}
 
 
 def begin(server: Server) -> str:

@@ -10,6 +10,7 @@ from bench.scenarios.driving import Load
 from bench.scenarios.scenario import Figure, Scenario
 
 DELIVERIES_PER_SECOND = 2000.0  # stored for each second of a run: what many destinations are behind with has to end
+LEAST_PER_SECOND = 100.0  # or what an event costs is what passes meanwhile
 RATE = Figure("delivered_per_second", "deliveries/s")
 
 
@@ -30,7 +31,7 @@ KINDS = {
     "destinations": Kind(
         "destinations of the one source",
         lambda value: Layout(destinations=int(value)),
-        lambda value: Load(at_most=DELIVERIES_PER_SECOND / value),
+        lambda value: Load(at_most=max(LEAST_PER_SECOND, DELIVERIES_PER_SECOND / value)),
     ),
     "sources": Kind(
         "sources of the one destination, each with users of its own",

@@ -19,9 +19,9 @@ CLAIMS = 20
 
 
 def pending(server: Server, seconds: float, events: int, waits: bool) -> Run:
-    """Store so many, measure claims, then forwarding for so long or until all have arrived.
+    """Store so many, measure claims, then forwarding until all have arrived, or for so long unless one `waits`.
 
-    Only what came until then is judged. Unless one `waits` for the rest, the stack can be used for nothing else.
+    Of those that nobody waited for, lost is what is missing before one that came. The stack is used up by them.
     """
     flow.through(server, WARM_UP_SECONDS, Load())
     run = driving.begin(server)
@@ -29,19 +29,16 @@ def pending(server: Server, seconds: float, events: int, waits: bool) -> Run:
         accepted = driving.send(server, run, STORING, seconds, events=events)["accepted"]
         claims, meters = _claims(server), driving.Meters(server)
     eventually(server.sink.delivered, "the first delivery of a backlog")
-    ends_at = time.monotonic() + seconds
-    while server.sink.delivered() < accepted and time.monotonic() < ends_at:
-        time.sleep(driving.LOOK_SECONDS)
-    seen = server.sink.report()
-    figures = meters.figures(seen["delivered"])
     if waits:
         driving.wait_delivered(server, accepted)
+    else:
+        time.sleep(seconds)
+    seen = server.sink.report()
+    figures = meters.figures(seen["delivered"])
     return {
         "seconds": seconds,
         "accepted": accepted,
-        "delivered": seen["delivered"],
-        "duplicates": seen["duplicates"] + seen["strays"],
-        "out_of_order": seen["out_of_order"],
+        **driving.judged(seen, accepted if waits else seen["delivered"] + seen["missing"]),
         "delivered_per_second": driving.per_second(seen["delivered"], seen["last_at"] - seen["first_at"]),
         "claim_ms": {"median": median(claims), "max": max(claims)},
         **figures,

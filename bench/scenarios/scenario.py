@@ -46,7 +46,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The figure of one scenario divided by that of another, over a field of their medians."""
+    """The figure of one scenario divided by that of another: the median of what each of their turns says."""
 
     name: str
     of: str

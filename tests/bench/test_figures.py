@@ -37,7 +37,7 @@ def scenario(name: str = "s", figure: Figure | None = None) -> Scenario:
 
 def result(name: str, *rates: float) -> dict[str, Any]:
     kept = figures.summary(scenario(name), [run(rate) for rate in rates])
-    return kept | {"measured_at": "2026-01-02T03:04:05+00:00", "calibration": {"cpu_ms": 20.0}}
+    return kept | {"measured_at": "2026-01-02T03:04:05+00:00", "calibration": {"cpu_ms": 20.0}, "commit": "c0ffee"}
 
 
 def test_a_scenario_is_told_by_its_median_and_its_smallest_and_largest_run() -> None:
@@ -82,6 +82,26 @@ def test_two_scenarios_are_compared_turn_by_turn() -> None:
     assert figures.compared(doubling, measured[:1]) is None
 
 
+@pytest.mark.parametrize(("one", "two"), [((1000, 0), (1600, 1)), ((1000,), (1600, 3200))])
+def test_what_was_not_measured_in_the_same_turns_or_was_nothing_is_not_compared(
+    one: tuple[float, ...], two: tuple[float, ...]
+) -> None:
+    doubling = Comparison("1 → 2", "two", "one", Figure("delivered_per_second", "×", 1.1, is_most=True))
+
+    assert figures.compared(doubling, [result("one", *one), result("two", *two)]) is None
+
+
+def test_a_comparison_is_kept_until_one_of_its_sides_is_measured_again() -> None:
+    doubling = Comparison("1 → 2", "two", "one", Figure("delivered_per_second", "×", 0.85))
+    before = report.assembled(MACHINE, [result("one", 1), result("two", 2), result("three", 3)], [doubling])
+
+    same = report.assembled(MACHINE, [result("three", 4)], [doubling], before)
+    other = report.assembled(MACHINE, [result("two", 4)], [doubling], before)
+
+    assert [one["value"] for one in same["comparisons"]] == [2.0]
+    assert other["comparisons"] == []
+
+
 def test_measuring_some_scenarios_again_keeps_the_others() -> None:
     before = report.assembled(MACHINE, [result("a", 1), result("b", 2)], [])
 
@@ -118,6 +138,13 @@ def test_a_page_gets_other_figures_between_its_marks_and_keeps_the_rest() -> Non
     assert "| a " in new
     assert "at c0ffee: 2 CPUs (p), 1 GiB, Python 3, PostgreSQL 17" in new
     assert page.renewed(new, page.generated(document)) == new
+
+
+def test_a_page_names_the_rows_of_another_commit() -> None:
+    others = [result(name, 2100) for name in ("b", "c")]
+    document = report.assembled(MACHINE, [result("a", 2100) | {"commit": "f00d"}, *others], [])
+
+    assert "at c0ffee, and at f00d: a: 2 CPUs" in page.generated(document)
 
 
 def test_a_page_without_marks_is_left_alone() -> None:
