@@ -1,9 +1,9 @@
 """History: where every event was, sampled once each interval in the whole deployment, and read back over time.
 
 Owns the table of samples. Whoever needs fresh numbers reads the last sample instead of counting: many readers cost no
-more than one. Must never go on counting without a rest where that takes long: a twentieth of the time at most, by the
-shorter of the last two counts, since one that a failover held up says nothing of the work. What was counted while
-the clock was ahead is of no time that was: once it is put back, that holds nobody up, and is removed.
+more than one. Must never go on counting without a rest where that takes long: twenty times as long as the shorter of
+the last two counts, since one that a failover held up says nothing of the work. What was counted while the clock was
+ahead is of no time that was: once it is put back, that holds nobody up, and is removed.
 """
 
 import time

@@ -17,7 +17,7 @@ def test_what_a_worker_takes_is_noted_nowhere_in_the_broker(broker: Redis) -> No
         assert (broker.keys("unacked*"), broker.llen("taken")) == ([], 0)
 
 
-def test_what_comes_to_a_worker_that_takes_no_more_goes_back(broker: Redis) -> None:
+def test_what_a_worker_gives_back_is_there_for_another(broker: Redis) -> None:
     with app.connection_for_read() as connection, connection.SimpleQueue("taken") as queue:
         queue.put({"ring": 1})
         queue.get(timeout=5).requeue()
