@@ -326,7 +326,7 @@ def test_the_dashboard_is_that_of_the_repository_and_of_this_release_alone() -> 
     assert name == "events-rudderproj.json"
     for metric in re.findall(r"rudderproj_\w+", text):
         assert text.count(metric) == text.count(f'{metric}{{namespace=\\"events\\"'), metric
-    ours, theirs = json.loads(text), json.loads((ROOT / "deploy/grafana/rudderproj.json").read_text())
+    ours, theirs = json.loads(text), json.loads((ROOT / "deploy/helm/rudderproj/files/dashboard.json").read_text())
     unscoped = json.loads(text.replace('{namespace=\\"events\\", ', "{").replace('{namespace=\\"events\\"}', ""))
     assert unscoped == theirs | {name: ours[name] for name in ("uid", "title")}
 

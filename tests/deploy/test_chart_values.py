@@ -1,7 +1,11 @@
 """What each value makes of the chart: valid objects whichever is set, and what the value is for."""
 
+import json
+import shutil
+import subprocess
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -10,10 +14,12 @@ import yaml
 from django.conf import settings
 from django.test import override_settings
 
+from drills.kube import kinds
 from rudderproj import web_server
 from rudderproj.web_body import BodyReader
 from tests.deploy.chart import CHART, LOADER, containers, helm, objects, of_kind, part, pods, template
 from tests.deploy.product import VARIABLES
+from tests.deploy.strict import faults
 from tests.docs.pages import ROOT
 
 KUBERNETES = "1.34"
@@ -84,6 +90,10 @@ def test_kubernetes_takes_every_object_of_the_defaults() -> None:
         'nodeSelector={"pool": 1}',
         'tolerations=["pool"]',
         'networkPolicy.adminFrom=["vpn"]',
+        'postgres.storage.size="300"',
+        'postgres.storage.size="300gi"',
+        'postgres.storage.size="3e11"',  # a quantity too, but the chart compares sizes and reads units alone
+        'postgres.storage.size="1Ei"',
         'ingress.annotations={"retries": 3}',
         'monitoring.labels={"release": true}',
     ],
@@ -94,9 +104,27 @@ def test_what_an_api_server_would_refuse_is_refused_before(wrong: str) -> None:
     assert wrong.partition("=")[0].split(".")[-1] in done.stderr
 
 
-@pytest.mark.parametrize("release", ["123", "1e3"])
-def test_a_release_may_be_called_by_a_number(release: str) -> None:
-    done = helm("template", release, str(CHART), "-f", str(CHART / "values-multi-az.yaml"))
+@pytest.mark.parametrize("size", ["50Gi", "1.5Ti", "300G", "2T", "100000Mi", "90000M"])
+def test_a_size_in_a_unit_that_volumes_have_is_taken(size: str) -> None:
+    (cluster,) = of_kind("multi", "Cluster", "--set", f"postgres.storage.size={size}")
+    assert cluster["spec"]["storage"]["size"] == size
+
+
+def named(release: str) -> subprocess.CompletedProcess[str]:
+    return helm("template", release, str(CHART), "-f", str(CHART / "values-multi-az.yaml"))
+
+
+@pytest.mark.parametrize("release", ["123", "1e3", "1-rudderproj", "events.shop"])
+def test_a_release_whose_services_would_be_refused_is_refused_before(release: str) -> None:
+    """Helm takes these names, and Kubernetes all objects but Services, half-way through an installation."""
+    done = named(release)
+    assert done.returncode != 0
+    assert f"release name {release}: Services and the database are called {release}" in done.stderr
+
+
+@pytest.mark.parametrize("release", ["null", "true", "e3"])
+def test_a_release_may_be_called_by_what_yaml_has_a_meaning_for(release: str) -> None:
+    done = named(release)
     assert done.returncode == 0, done.stderr
     assert valid(done.stdout) > 20
     found = [one for one in yaml.load_all(done.stdout, LOADER) if one]
@@ -224,6 +252,64 @@ def test_a_pod_that_answers_by_a_file_is_replaced_when_the_file_changes() -> Non
         data, noted = answer("--set", name)
         assert data != answer()[0], name
         assert noted != answer()[1], name
+
+
+def copied(folder: Path) -> Path:
+    """The chart, to be changed."""
+    return Path(shutil.copytree(CHART, folder / "rudderproj"))
+
+
+def test_the_chart_has_no_links_which_some_tools_leave_out() -> None:
+    """Flux's source controller does when it packs a repository."""
+    assert [path for path in CHART.rglob("*") if path.is_symlink()] == []
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "dashboard.json"])
+@pytest.mark.parametrize("left", [None, "", "\n"])
+def test_a_copy_of_the_chart_without_its_files_is_refused(name: str, left: str | None, tmp_path: Path) -> None:
+    chart = copied(tmp_path)
+    (chart / "files" / name).unlink()
+    if left is not None:
+        (chart / "files" / name).write_text(left)
+    done = helm("template", "rudderproj", str(chart), "--set", "monitoring.enabled=true")
+    assert done.returncode != 0
+    assert f"files/{name} is missing or empty in this copy of the chart" in done.stderr
+    assert helm("template", "rudderproj", str(chart)).returncode == 0  # with none of them, neither is wanted
+
+
+WORDS = (  # values that are names of other objects
+    "existingSecret",
+    "caSecret",
+    "imagePullSecrets[0].name",
+    "priorityClass.name",
+    "monitoring.namespace",
+    "networkPolicy.ingressNamespace",
+    "ingress.className",
+    "ingress.tlsSecret",
+    "postgres.topologyKey",
+    "postgres.storage.class",
+    "postgres.backup.objectStore",
+    "postgres.backup.serverName",
+    "postgres.recover.serverName",
+)
+
+
+@pytest.mark.parametrize("kind", ["cloudnative", "external"])
+def test_a_name_that_looks_like_something_else_stays_a_name(kind: str) -> None:
+    """Kubernetes lets namespaces, Secrets and classes be called 123."""
+    odd = {name: f"1{number:02}" for number, name in enumerate(WORDS)}
+    odd |= {"ingress.tlsSecret": "null", "postgres.storage.class": "true"}
+    said = tuple(word for name, value in odd.items() for word in ("--set-string", f"{name}={value}"))
+    options = (*FLOWER, *said, "--set", f"postgres.kind={kind},monitoring.token=true")
+    done = template("multi", *options)
+    assert done.returncode == 0, done.stderr
+    assert valid(done.stdout) > 20
+    whole = json.dumps(objects("multi", *options))
+    for name, value in odd.items():
+        if kind == "cloudnative" or not name.startswith("postgres."):
+            assert json.dumps(value) in whole, name
+    found = [one for one in objects("multi", *options) if kinds.is_foreign(one)]
+    assert [faults(one, kinds.schema((one["apiVersion"], one["kind"]))) for one in found] == [[]] * len(found)
 
 
 def test_any_host_is_a_host() -> None:

@@ -13,8 +13,8 @@ from rudderproj.metrics import Definition, definitions
 from tests.docs.pages import ROOT
 from tests.metrics.promtool import promtool
 
-DASHBOARD = ROOT / "deploy/grafana/rudderproj.json"
-RULES = ROOT / "deploy/prometheus/alerts.yml"
+DASHBOARD = ROOT / "deploy/helm/rudderproj/files/dashboard.json"
+RULES = ROOT / "deploy/helm/rudderproj/files/alerts.yml"
 METRIC = re.compile(r"\brudderproj_\w+")
 LABELS = re.compile(r"(?:by|on) \(([\w, ]+)\)|(\w+)(?:=~|!~|!=|=)\"")
 SCRAPED = {"le"}  # what a histogram's buckets have besides

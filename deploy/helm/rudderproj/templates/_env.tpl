@@ -16,7 +16,7 @@
 {{- else if eq .part "flower" }}
 - {name: FLOWER_ADDRESS, value: {{ .root.Values.listen | quote }}}
 - {name: FLOWER_PORT, value: "5555"}
-- {name: FLOWER_BASIC_AUTH, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: FLOWER_BASIC_AUTH}}}
+- {name: FLOWER_BASIC_AUTH, valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: FLOWER_BASIC_AUTH}}}
 {{- end }}
 {{- if not (hasKey .root.Values.settings "INSTANCE_ID") }}
 # Incidents of two releases must not be taken for one another's.
@@ -30,17 +30,17 @@
 - {name: PGSSLMODE, value: require}
 - {name: DATABASE_URL, valueFrom: {secretKeyRef: {name: {{ include "rudderproj.name" .root }}-db-app, key: uri}}}
 {{- else }}
-- {name: DATABASE_URL, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: DATABASE_URL}}}
+- {name: DATABASE_URL, valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: DATABASE_URL}}}
 {{- end }}
 {{- if .root.Values.valkey.enabled }}
 - {name: CELERY_BROKER_URL, value: "redis://{{ include "rudderproj.name" .root }}-valkey:6379/0"}
 {{- else }}
-- {name: CELERY_BROKER_URL, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: CELERY_BROKER_URL}}}
+- {name: CELERY_BROKER_URL, valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: CELERY_BROKER_URL}}}
 {{- end }}
 {{- range list "SECRET_KEY" "SECRETS_KEYS" }}
-- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ . }}}}}
+- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ . }}}}}
 {{- end }}
 {{- range list "METRICS_TOKEN" "SENTRY_DSN" "PG_ROUTING_KEY" "VICTOROPS_ROUTING_KEY" "VICTOROPS_API_KEY" }}
-- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ . }}, optional: true}}}
+- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $secret | quote }}, key: {{ . }}, optional: true}}}
 {{- end }}
 {{- end }}

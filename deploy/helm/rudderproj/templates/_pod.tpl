@@ -43,7 +43,7 @@ topologySpreadConstraints:
 {{- define "rudderproj.container" -}}
 {{- $own := index .root.Values .part }}
 name: {{ .part }}
-image: {{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+image: {{ printf "%s:%s" .root.Values.image.repository (.root.Values.image.tag | default .root.Chart.AppVersion) | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 command: {{ include "rudderproj.command" . }}
 env:
@@ -65,6 +65,6 @@ volumeMounts:
 - {name: lives, emptyDir: {sizeLimit: 256Mi}}
 - {name: run, emptyDir: {sizeLimit: 16Mi}}
 {{- with .root.Values.caSecret }}
-- {name: ca, secret: {secretName: {{ . }}}}
+- {name: ca, secret: {secretName: {{ . | quote }}}}
 {{- end }}
 {{- end }}
