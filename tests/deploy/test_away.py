@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import re
 import shutil
 import socket
 import subprocess
@@ -146,6 +147,19 @@ def test_it_takes_no_more_memory_on_a_node_of_many_cpus(tmp_path: Path) -> None:
     assert "worker_processes 2;" in files()["main"]
     assert container["command"] == ["nginx", "-c", f"{mount}/main"]
     assert [name for name in files() if name.endswith(".conf")] == ["default.conf"]  # which older pods would include
+
+
+def test_its_connections_do_not_end_at_the_few_files_that_a_runtime_may_begin_with(tmp_path: Path) -> None:
+    with nginx(tmp_path, config()):
+        master = (tmp_path / "nginx.pid").read_text().strip()
+        children = Path(f"/proc/{master}/task/{master}/children")
+        assert eventually(lambda: len(children.read_text().split()) == 2)
+        for worker in children.read_text().split():
+            limits = Path(f"/proc/{worker}/limits").read_text()
+            (found,) = re.findall(r"^Max open files +(\d+)", limits, re.MULTILINE)
+            (connections,) = re.findall(r"worker_connections (\d+);", files()["main"])
+            assert int(found) >= 2 * int(connections)  # in front, one to the client and one to the web pod
+            assert int(found) == 8192
 
 
 def test_a_browser_may_ask_at_all(port: int) -> None:

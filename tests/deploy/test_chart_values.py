@@ -259,6 +259,21 @@ def copied(folder: Path) -> Path:
     return Path(shutil.copytree(CHART, folder / "rudderproj"))
 
 
+def test_another_charts_files_are_other_pods_too(tmp_path: Path) -> None:
+    chart = copied(tmp_path)
+    options = ("-f", str(chart / "values-multi-az.yaml"), "-s", "templates/away.yaml")
+
+    def noted() -> str:
+        done = helm("template", "rudderproj", str(chart), *options)
+        (owner,) = (one for one in yaml.load_all(done.stdout, LOADER) if one["kind"] == "Deployment")
+        return str(owner["spec"]["template"]["metadata"]["annotations"]["rudderproj/answer"])
+
+    before = noted()
+    template = chart / "templates/away.yaml"
+    template.write_text(template.read_text().replace("worker_processes 2;", "worker_processes 3;"))
+    assert noted() != before
+
+
 def test_the_chart_has_no_links_which_some_tools_leave_out() -> None:
     """Flux's source controller does when it packs a repository."""
     assert [path for path in CHART.rglob("*") if path.is_symlink()] == []
