@@ -82,6 +82,12 @@ DEFINITIONS = (
     Definition("rudderproj_log_partitions", "gauge", "days the event log holds, days ahead included"),
     Definition("rudderproj_log_oldest_day_age_seconds", "gauge", "age of the oldest day in the log"),
     Definition("rudderproj_retention_seconds", "gauge", "how long events are kept in the log, RETENTION_DAYS"),
+    Definition(
+        "rudderproj_retention_warning_age_seconds",
+        "gauge",
+        "age from which an event that is owed is about to leave the log: RETENTION_WARNING_DAYS before RETENTION_DAYS, "
+        "but no less than half of these",
+    ),
     Definition("rudderproj_log_partitions_ahead", "gauge", "days after today that have a partition already"),
     Definition("rudderproj_horizon_age_seconds", "gauge", "age of the transaction that holds the horizon; 0 if none"),
     Definition("rudderproj_degraded", "gauge", "1 in degraded mode: events are accepted and not forwarded"),
@@ -184,8 +190,15 @@ def _log() -> dict[str, Rows]:
         "rudderproj_log_oldest_day_age_seconds": _one(max(0.0, float(oldest))),
         "rudderproj_log_partitions_ahead": _one(ahead),
         "rudderproj_retention_seconds": _one(days(settings.ENV["RETENTION_DAYS"])),
+        "rudderproj_retention_warning_age_seconds": _one(_warning_age()),
         "rudderproj_horizon_age_seconds": _one(held.age_seconds if held else 0.0),
     }
+
+
+def _warning_age() -> float:
+    """With fewer days than are warned about, every event that is owed would be a warning."""
+    kept = days(settings.ENV["RETENTION_DAYS"])
+    return max(kept - days(settings.ENV["RETENTION_WARNING_DAYS"]), kept / 2)
 
 
 def _processes() -> Rows:

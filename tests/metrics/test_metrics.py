@@ -119,6 +119,21 @@ def test_the_public_port_tells_metrics_only_to_whom_the_settings_say(
     assert (b"rudderproj_" in answer.content) is (status == 200)
 
 
+@pytest.mark.usefixtures("link")
+@pytest.mark.parametrize(
+    ("kept", "warned", "days"),
+    [(30, 3, 27), (30, 10, 20), (30, 20, 15), (7, 3, 4), (3, 3, 1.5), (1, 3, 0.5), (1, 1, 0.5)],
+)
+def test_the_age_that_is_warned_about_is_one_that_events_reach_only_when_they_are_late(
+    kept: int, warned: int, days: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.ENV, "RETENTION_DAYS", kept)
+    monkeypatch.setitem(settings.ENV, "RETENTION_WARNING_DAYS", warned)
+    found = told()
+    assert found["rudderproj_retention_seconds"] == {(): kept * 86400}
+    assert found["rudderproj_retention_warning_age_seconds"] == {(): days * 86400}
+
+
 def test_the_state_of_destinations_is_told(link: Connection) -> None:
     Destination.objects.create(name="other", type="webhook", enabled=False)
     Health.objects.filter(destination=link.destination).update(
