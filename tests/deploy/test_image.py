@@ -30,9 +30,16 @@ def seconds(duration: str) -> int:
     return int(duration.removesuffix("s"))
 
 
-def test_compose_runs_every_process_with_its_own_command() -> None:
-    assert {name: service["command"] for name, service in ours().items() if name != "migrate"} == {
-        name: command(name) for name in programs()
+def filled(words: list[str], **told: str) -> list[str]:
+    """As compose would start them, with a file .env that says this."""
+    return [re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: told.get(found[1]) or found[2], word) for word in words]
+
+
+@pytest.mark.parametrize("told", [{}, {"FORWARD_AUTOSCALE": "4,2"}])
+def test_compose_runs_every_process_with_its_own_command(told: dict[str, str]) -> None:
+    autoscale = told.get("FORWARD_AUTOSCALE", VARIABLES["FORWARD_AUTOSCALE"].default)
+    assert {name: filled(service["command"], **told) for name, service in ours().items() if name != "migrate"} == {
+        name: command(name, autoscale) for name in programs()
     }
 
 
@@ -48,9 +55,25 @@ def test_a_setting_of_the_file_arrives_in_every_process() -> None:
     for name, service in ours().items():
         assert service["env_file"] == [{"path": ".env", "required": False}], name
     # What is named wins over the file: it must be what a reader of that file cannot mean otherwise, or come from it.
-    fixed = {"DATABASE_URL", "CELERY_BROKER_URL", "WEB_HOST"}
+    fixed = {"DATABASE_URL", "CELERY_BROKER_URL", "WEB_HOST", "WEB_PORT", "FLOWER_BASIC_AUTH"}
     for name, value in ours()["web"]["environment"].items():
         assert name in fixed or str(value).startswith(f"${{{name}:"), name
+
+
+def test_the_web_process_stays_behind_the_port_that_is_published() -> None:
+    """Whatever WEB_PORT says in the file: a container's own port is nobody's to choose."""
+    web = ours()["web"]
+    (published,) = web["ports"]
+    assert published == f"127.0.0.1:8080:{web['environment']['WEB_PORT']}"
+    flower = ours()["flower"]
+    assert flower["ports"] == [f"127.0.0.1:5555:{flower['environment']['FLOWER_PORT']}"]
+
+
+def test_the_login_of_flower_is_in_flower_alone() -> None:
+    """The file is every process' environment, and who has it may stop all workers."""
+    told = {name: service["environment"]["FLOWER_BASIC_AUTH"] for name, service in ours().items()}
+    assert told.pop("flower").startswith("${FLOWER_BASIC_AUTH:?")
+    assert set(told.values()) == {""}
 
 
 def test_compose_sets_nothing_that_is_not_a_setting() -> None:
