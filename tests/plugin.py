@@ -6,6 +6,7 @@ what another's readers see. With services given by the environment the workers s
 
 import atexit
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,8 @@ OURS = not os.environ.get("DATABASE_URL")  # the PostgreSQL is one that we start
 
 def only_distributes() -> bool:
     """Whether this process runs no test itself: xdist's controller."""
-    return not WORKER and any(argument.startswith(("-n", "--numprocesses")) for argument in sys.argv)
+    workers = re.findall(r" (?:-n|--numprocesses)[ =]?(\w+)", " ".join(sys.argv))
+    return not WORKER and bool(workers) and workers[-1] != "0"
 
 
 if all(os.environ.get(name) for name in VARIABLES):
