@@ -1,7 +1,7 @@
 """A log that has been filled for days: what a stack of one month's age has to look past.
 
-The events are of the sources that are measured, as old as their day, and no connection is owed any. Must come before
-anything is connected.
+The events are of the sources that are measured, as old as their day. Must come before these are connected, and owe
+nobody any: what others are owed is forwarded beside what is measured.
 """
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -9,12 +9,14 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 DAY_EVENTS = 20_000  # enough that each day's tables and indexes have something to look into
 _PAYLOAD_BYTES = 500
 _PARTITION = "SELECT ingest_event_partition((now() AT TIME ZONE 'UTC')::date - ago) FROM generate_series(1, %s) ago"
-_FILL = """
+_UNCONNECTED = """SELECT id FROM ingest_source s
+WHERE NOT EXISTS (SELECT FROM destinations_connection c WHERE c.source_id = s.id)"""
+_FILL = f"""
 INSERT INTO ingest_event (day, source_id, message_id, lane, user_key, xid, position, received_at, payload)
 SELECT (now() AT TIME ZONE 'UTC')::date - %(ago)s, s.id, format('old-%%s-%%s', %(ago)s, n), n %% 64,
     format('old-%%s', n), pg_current_xact_id()::text::bigint, row_number() OVER (),
     now() - %(ago)s * interval '1 day', repeat('x', %(bytes)s)
-FROM ingest_source s CROSS JOIN generate_series(1, %(events)s) n
+FROM ({_UNCONNECTED}) s CROSS JOIN generate_series(1, %(events)s) n
 """
 
 
@@ -24,7 +26,7 @@ def fill(raw: Connection, days: int, events: int = DAY_EVENTS) -> None:
         cursor.execute(_PARTITION, [days - 1])
     for ago in range(days - 1, 0, -1):
         with raw, raw.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM ingest_source")
+            cursor.execute(f"SELECT count(*) FROM ({_UNCONNECTED}) s")
             (sources,) = cursor.fetchone() or (1,)
             cursor.execute(_FILL, {"ago": ago, "events": max(1, events // sources), "bytes": _PAYLOAD_BYTES})
     raw.autocommit = True
