@@ -12,7 +12,10 @@ from weakref import WeakKeyDictionary
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-PLANS_SECONDS = 10.0  # after which a connection's plans are made anew
+PLANS_SECONDS = 10.0  # after which a connection's plans are made anew, and then after twice as long each time
+PLANS_MOST_SECONDS = 60.0  # autovacuum looks as often for tables that have grown; what it analyzes is planned anew too
+
+clock = time.monotonic
 
 _PARAMETER = re.compile(r"%\((\w+)\)s(::\w+(?:\[\])?)?")
 
@@ -22,7 +25,15 @@ class _Known:
 
     def __init__(self) -> None:
         self.names: dict[Prepared, str] = {}
-        self.planned_at = time.monotonic()
+        self.planned_at = clock()
+        self.good_seconds = PLANS_SECONDS
+
+    def is_due(self) -> bool:
+        """Whether its plans are old."""
+        if clock() <= self.planned_at + self.good_seconds:
+            return False
+        self.planned_at, self.good_seconds = clock(), min(2 * self.good_seconds, PLANS_MOST_SECONDS)
+        return True
 
 
 _known: WeakKeyDictionary[Connection, _Known] = WeakKeyDictionary()
@@ -50,9 +61,8 @@ class Prepared:
     def _call(self, cursor: Cursor) -> str:
         """What runs it on this cursor's connection, which has it prepared then."""
         known = _known.get(cursor.connection) or _known.setdefault(cursor.connection, _Known())
-        if time.monotonic() > known.planned_at + PLANS_SECONDS:
+        if known.is_due():
             cursor.execute("DISCARD PLANS")
-            known.planned_at = time.monotonic()
         name = known.names.get(self)
         if name is None:
             name = f"s{len(known.names)}"

@@ -65,12 +65,35 @@ def test_plans_are_made_anew_after_their_time(raw: Connection, monkeypatch: pyte
             execute(self, query, vars)  # type: ignore[arg-type]
 
     raw.cursor_factory = Watched
-    fetched(raw, one, a=1)
-    assert discarded == []
+    now = prepared.clock()
+    monkeypatch.setattr(prepared, "clock", lambda: now)
+    counts = []
+    for _ in range(200):
+        now += 1.0
+        fetched(raw, one, a=1)
+        counts.append(len(discarded))
 
-    monkeypatch.setattr(prepared, "PLANS_SECONDS", -1.0)
-    assert fetched(raw, one, a=1) == []
-    assert discarded == ["DISCARD PLANS"]
+    assert [counts.index(number) + 1 for number in range(1, 6)] == [10, 31, 72, 133, 194]
+    assert set(discarded) == {"DISCARD PLANS"}
+
+
+def test_a_table_that_is_analyzed_is_planned_for_anew(raw: Connection) -> None:
+    one = Prepared("SELECT a FROM t WHERE a = %(a)s")
+
+    def plan() -> str:
+        with raw.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {one._call(cursor)}", {"a": 1})
+            return str(cursor.fetchall())
+
+    with raw.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = on")
+        cursor.execute("CREATE TEMPORARY TABLE t (a int); INSERT INTO t VALUES (1); CREATE INDEX ON t (a); ANALYZE t")
+        before = plan()
+        cursor.execute("INSERT INTO t SELECT n FROM generate_series(2, 50_000) n")
+        meanwhile = plan()
+        cursor.execute("ANALYZE t")
+
+    assert ("Seq Scan" in before, "Seq Scan" in meanwhile, "Seq Scan" in plan()) == (True, True, False)
 
 
 def test_each_connection_prepares_for_itself(raw: Connection) -> None:
