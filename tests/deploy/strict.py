@@ -1,13 +1,17 @@
-"""What is wrong with an object of an operator's kind, by the schema that the operator gives for it.
+"""What is wrong with an object, by Kubernetes' schema for its kind, or by the one that an operator gives for its own.
 
 A field that is not in the schema is refused, as `kubectl apply` does; an API server by itself drops it without a word.
 Must never judge what only a cluster can: rules in CEL, and what the operator's webhook refuses.
 """
 
+import warnings
 from typing import Any
 
 import kubernetes_validate
+import yaml
 from jsonschema import Draft4Validator
+
+from tests.deploy.chart import LOADER
 
 Object = dict[str, Any]
 OF_ALL: Object = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {}}
@@ -44,3 +48,14 @@ def strict(schema: Object) -> Object:
     if required := [name for name in made.pop("required", ()) if "default" not in properties.get(name, {})]:
         made["required"] = required
     return made
+
+
+def valid(stream: str) -> int:
+    """How many objects there are of Kubernetes' own kinds; raises for one that it would not take."""
+    found = [one for one in yaml.load_all(stream, LOADER) if one]
+    own = [one for one in found if "." not in one["apiVersion"] or ".k8s.io/" in one["apiVersion"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jsonschema's, about how its caller resolves references
+        for one in own:
+            kubernetes_validate.validate(one, KUBERNETES, strict=True)
+    return len(own)

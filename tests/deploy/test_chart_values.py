@@ -1,28 +1,22 @@
 """What each value makes of the chart: valid objects whichever is set, and what the value is for."""
 
-import json
 import shutil
-import subprocess
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 from django.conf import settings
 from django.test import override_settings
 
-from drills.kube import kinds
 from rudderproj import web_server
 from rudderproj.web_body import BodyReader
 from tests.deploy.chart import CHART, LOADER, containers, helm, objects, of_kind, part, pods, template
 from tests.deploy.product import VARIABLES
-from tests.deploy.strict import faults
+from tests.deploy.strict import valid
 from tests.docs.pages import ROOT
 
-KUBERNETES = "1.34"
 FOREIGN = {"away", "valkey"}  # images of others
 FLOWER = ("--set", "flower.enabled=true")
 PULLED = ("--set", "imagePullSecrets[0].name=registry")
@@ -55,17 +49,6 @@ FEATURES = {
     "a migration that is no hook": ("--set", "migrate.hook=false"),
     "any host": ("--set", "ingress.host=*.example.com"),
 }
-
-
-def valid(stream: str) -> int:
-    """How many objects there are of Kubernetes' own kinds; raises for one that it would not take."""
-    found = [one for one in yaml.load_all(stream, LOADER) if one]
-    own = [one for one in found if "." not in one["apiVersion"] or ".k8s.io/" in one["apiVersion"]]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # jsonschema's, about how its caller resolves references
-        for one in own:
-            kubernetes_validate.validate(one, KUBERNETES, strict=True)
-    return len(own)
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -108,29 +91,6 @@ def test_what_an_api_server_would_refuse_is_refused_before(wrong: str) -> None:
 def test_a_size_in_a_unit_that_volumes_have_is_taken(size: str) -> None:
     (cluster,) = of_kind("multi", "Cluster", "--set", f"postgres.storage.size={size}")
     assert cluster["spec"]["storage"]["size"] == size
-
-
-def named(release: str) -> subprocess.CompletedProcess[str]:
-    return helm("template", release, str(CHART), "-f", str(CHART / "values-multi-az.yaml"))
-
-
-@pytest.mark.parametrize("release", ["123", "1e3", "1-rudderproj", "events.shop"])
-def test_a_release_whose_services_would_be_refused_is_refused_before(release: str) -> None:
-    """Helm takes these names, and Kubernetes all objects but Services, half-way through an installation."""
-    done = named(release)
-    assert done.returncode != 0
-    assert f"release name {release}: Services and the database are called {release}" in done.stderr
-
-
-@pytest.mark.parametrize("release", ["null", "true", "e3"])
-def test_a_release_may_be_called_by_what_yaml_has_a_meaning_for(release: str) -> None:
-    done = named(release)
-    assert done.returncode == 0, done.stderr
-    assert valid(done.stdout) > 20
-    found = [one for one in yaml.load_all(done.stdout, LOADER) if one]
-    assert {one["metadata"]["labels"]["app.kubernetes.io/instance"] for one in found} == {release}
-    (monitor,) = (one for one in found if one["kind"] == "PodMonitor")
-    assert monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == release
 
 
 def budgeted(*options: str) -> set[str]:
@@ -290,41 +250,6 @@ def test_a_copy_of_the_chart_without_its_files_is_refused(name: str, left: str |
     assert done.returncode != 0
     assert f"files/{name} is missing or empty in this copy of the chart" in done.stderr
     assert helm("template", "rudderproj", str(chart)).returncode == 0  # with none of them, neither is wanted
-
-
-WORDS = (  # values that are names of other objects
-    "existingSecret",
-    "caSecret",
-    "imagePullSecrets[0].name",
-    "priorityClass.name",
-    "monitoring.namespace",
-    "networkPolicy.ingressNamespace",
-    "ingress.className",
-    "ingress.tlsSecret",
-    "postgres.topologyKey",
-    "postgres.storage.class",
-    "postgres.backup.objectStore",
-    "postgres.backup.serverName",
-    "postgres.recover.serverName",
-)
-
-
-@pytest.mark.parametrize("kind", ["cloudnative", "external"])
-def test_a_name_that_looks_like_something_else_stays_a_name(kind: str) -> None:
-    """Kubernetes lets namespaces, Secrets and classes be called 123."""
-    odd = {name: f"1{number:02}" for number, name in enumerate(WORDS)}
-    odd |= {"ingress.tlsSecret": "null", "postgres.storage.class": "true"}
-    said = tuple(word for name, value in odd.items() for word in ("--set-string", f"{name}={value}"))
-    options = (*FLOWER, *said, "--set", f"postgres.kind={kind},monitoring.token=true")
-    done = template("multi", *options)
-    assert done.returncode == 0, done.stderr
-    assert valid(done.stdout) > 20
-    whole = json.dumps(objects("multi", *options))
-    for name, value in odd.items():
-        if kind == "cloudnative" or not name.startswith("postgres."):
-            assert json.dumps(value) in whole, name
-    found = [one for one in objects("multi", *options) if kinds.is_foreign(one)]
-    assert [faults(one, kinds.schema((one["apiVersion"], one["kind"]))) for one in found] == [[]] * len(found)
 
 
 def test_any_host_is_a_host() -> None:
