@@ -13,10 +13,10 @@ from ingest.models import Source
 from ingest.statements import NewEvent, insert_events, insert_statement
 from tests.forwarding.conftest import sink, world
 from tests.forwarding.world import World
-from tests.retention.conftest import usual_partitions
+from tests.retention.conftest import short_retention
 from tests.retention.log import next_number
 
-__all__ = ["sink", "usual_partitions", "world"]
+__all__ = ["short_retention", "sink", "world"]
 
 Store = Callable[..., str]
 

@@ -1,7 +1,7 @@
 """Events written straight into the log, also of days gone by, and connections to read them."""
 
-from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date
 
 import pytest
 from django.conf import settings
@@ -21,26 +21,9 @@ WriteAgo = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
-def usual_partitions(raw: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A short retention; before and afterwards the log has the partitions that it always has."""
+def short_retention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.ENV, "RETENTION_DAYS", KEPT_DAYS)
     monkeypatch.setitem(settings.ENV, "RETENTION_WARNING_DAYS", 2)
-    _make_usual(raw)
-    yield
-    _make_usual(raw)
-
-
-def _make_usual(raw: Connection) -> None:
-    now = partitions.today(raw)
-    with raw.cursor() as cursor:
-        for table in partitions.tables(raw):
-            if table.is_pending:
-                cursor.execute(f"ALTER TABLE ingest_event DETACH PARTITION {table.name} FINALIZE")
-            if table.day < now - timedelta(days=1) or not table.is_attached:
-                cursor.execute(f"DROP TABLE {table.name}")
-            elif table.note:
-                cursor.execute(f"COMMENT ON TABLE {table.name} IS NULL")
-    partitions.create_ahead(raw)
 
 
 @pytest.fixture
