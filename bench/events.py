@@ -1,7 +1,10 @@
 """The events that are sent: as large as usual ones, numbered per user, with the time they were due. Pure."""
 
 import base64
+import functools
+import hashlib
 import random
+from datetime import UTC, datetime
 
 _CONTEXT = (
     b',"context":{"library":{"name":"bench","version":"1"},"ip":"203.0.113.7","locale":"en-US",'
@@ -15,17 +18,29 @@ _FILL = base64.b64encode(random.Random(1).randbytes(48 * 1024))  # nothing that 
 def event(user: str, number: int, due_at: float, size: int = 0) -> bytes:
     """One track event; `number` counts the user's events from 0, `due_at` is Unix time in seconds.
 
-    `size` is its bytes, as far as it can be so small; 0: what an SDK sends, about 560.
+    `size` is its bytes, as far as it can be so small; 0: what an SDK sends, about 730, with both ids and both times.
     """
+    message_id = _uuid(f"{user}-{number}")  # as SDKs make them: neighbours in time are none in an index
     head = (
-        b'{"type":"track","event":"Order Completed","userId":"%b","messageId":"%b-%d",'
+        b'{"type":"track","event":"Order Completed","userId":"%b","messageId":"%b",'
         b'"properties":{"number":%d,"due_at":%.4f'
     )
-    begun = head % (user.encode(), user.encode(), number, number, due_at)
+    begun = head % (user.encode(), message_id, number, due_at)
     if not size:
-        return begun + b',"total":9.99,"currency":"USD"}' + _CONTEXT + b"}"
+        at = datetime.fromtimestamp(due_at, UTC).isoformat(timespec="milliseconds")[:-6].encode()
+        more = b'},"anonymousId":"%b","originalTimestamp":"%bZ","sentAt":"%bZ"' % (_uuid_of(user), at, at)
+        return begun + b',"total":9.99,"currency":"USD"' + more + _CONTEXT + b"}"
     missing = size - len(begun) - len(_PADDING) - len(b'"}}')
     return begun + (_PADDING + (_FILL * (missing // len(_FILL) + 1))[:missing] + b'"' if missing > 0 else b"") + b"}}"
+
+
+def _uuid(name: str) -> bytes:
+    """One that looks like any other, and always the same for a name: an event is sent again with its own."""
+    digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}".encode()
+
+
+_uuid_of = functools.lru_cache(100_000)(_uuid)  # of users, who come again
 
 
 def request(host: str, write_key: str, events: list[bytes]) -> bytes:

@@ -11,6 +11,7 @@ from bench.scenarios.scenario import Figure, Scenario
 
 DELIVERIES_PER_SECOND = 2000.0  # stored for each second of a run: what many destinations are behind with has to end
 LEAST_PER_SECOND = 100.0  # or what an event costs is what passes meanwhile
+TRICKLE_PER_SECOND = 50.0
 RATE = Figure("delivered_per_second", "deliveries/s")
 
 
@@ -37,6 +38,11 @@ KINDS = {
         "sources of the one destination, each with users of its own",
         lambda value: Layout(sources=int(value)),
         lambda value: Load(connections=max(16, int(value)), at_most=DELIVERIES_PER_SECOND),
+    ),
+    "trickles": Kind(
+        f"sources of the one destination, which together send {TRICKLE_PER_SECOND:.0f} events a second",
+        lambda value: Layout(sources=int(value)),
+        lambda value: Load(users=200, connections=max(10, int(value)), batch=1, rate=TRICKLE_PER_SECOND),
     ),
     "bytes": Kind("size of an event", _fixed, lambda value: Load(size=int(value), at_most=DELIVERIES_PER_SECOND)),
     "days": Kind(

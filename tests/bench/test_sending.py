@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from itertools import islice
+from uuid import UUID
 
 import pytest
 
@@ -22,8 +23,20 @@ def test_an_event_is_never_smaller_than_what_it_has_to_say() -> None:
     assert json.loads(event("run-1", 7, 1.5, 1))["properties"] == {"number": 7, "due_at": 1.5}
 
 
-def test_an_event_of_no_given_size_has_the_context_that_sdks_send() -> None:
-    assert json.loads(event("run-1", 7, 1.5))["context"]["page"]["path"] == "/checkout"
+def test_an_event_of_no_given_size_has_what_sdks_send() -> None:
+    made = json.loads(event("run-1", 7, 1.5))
+
+    assert made["context"]["page"]["path"] == "/checkout"
+    assert made["originalTimestamp"] == made["sentAt"] == "1970-01-01T00:00:01.500Z"
+    assert made["anonymousId"] == json.loads(event("run-1", 8, 2.5))["anonymousId"]
+
+
+def test_each_event_has_an_id_of_its_own_wherever_it_is_made() -> None:
+    ids = [UUID(json.loads(event(user, number, 1.5))["messageId"]) for user in ("u", "v") for number in range(100)]
+
+    assert len(set(ids)) == 200
+    assert ids[0] == UUID(json.loads(event("u", 0, 9.5))["messageId"])
+    assert sorted(ids) != ids
 
 
 def test_one_event_has_its_own_route_and_several_are_a_batch() -> None:
@@ -32,7 +45,7 @@ def test_one_event_has_its_own_route_and_several_are_a_batch() -> None:
     assert one.startswith(b"POST /v1/track ")
     assert two.startswith(b"POST /v1/batch ")
     body = two.partition(b"\r\n\r\n")[2]
-    assert [one["messageId"] for one in json.loads(body)["batch"]] == ["u-0", "u-1"]
+    assert [one["properties"]["number"] for one in json.loads(body)["batch"]] == [0, 1]
     assert b"Content-Length: %d\r\n" % len(body) in two
 
 
