@@ -6,6 +6,7 @@ while a request is in flight.
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -44,31 +45,49 @@ l.xid, l.position, l.day, l.beyond, l.delivered, l.aborted, l.skipped, l.filtere
 # Free lanes with an event below the horizon after their cursor, or with a held user whose head is due; the ones
 # furthest behind first, so that none starves. The fence comes last: a lock is a write, and a look in vain must be none.
 _TAKE = f"""
-WITH {CONNECTED}, {DUE},
+WITH {CONNECTED}, {DUE}, {{named}}
 wanted AS (
     SELECT l.id, c.source_id
     FROM destinations_lane l JOIN connected c ON c.id = l.connection_id
-    WHERE {OF_CONNECTED} AND l.claim_id IS NULL AND NOT {IS_BARRED} AND {{condition}}
+    WHERE {{among}} AND l.claim_id IS NULL AND NOT {IS_BARRED} AND {{condition}}
     ORDER BY l.xid, l.position LIMIT %(limit)s FOR UPDATE OF l SKIP LOCKED
 ),
 fence AS ({_VALID} AND EXISTS (SELECT FROM wanted) FOR KEY SHARE)
 UPDATE destinations_lane l SET claim_id = fence.id FROM wanted, fence WHERE l.id = wanted.id
 RETURNING {_COLUMNS}
 """
-_TAKE_LIVE = Prepared(
-    _TAKE.format(
-        condition=f"l.replay = 0 AND ({has_next()}"
-        " OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due))"
-    )
+
+# The free ones of those that news named, found one by one: of all lanes of many sources they are few.
+_NAMED = Rows(source_id="int", number="smallint")
+_FREE_NAMED = f"""
+named AS MATERIALIZED (
+    SELECT l.id FROM {_NAMED.sql} n {_NAMED.columns} JOIN connected c ON c.source_id = n.source_id
+    CROSS JOIN LATERAL (
+        SELECT id FROM destinations_lane
+        WHERE connection_id = c.id AND replay = 0 AND number = n.number AND claim_id IS NULL LIMIT 1
+    ) l
+),
+"""
+
+
+def _taking(condition: str, named: str = "", among: str = OF_CONNECTED) -> Prepared:
+    return Prepared(_TAKE.format(condition=condition, named=named, among=among))
+
+
+_TAKE_LIVE = _taking(
+    f"l.replay = 0 AND ({has_next()}"
+    " OR (l.connection_id, l.replay, l.number) IN (SELECT connection_id, replay, lane FROM due))"
 )
-_TAKE_SPARE = Prepared(_TAKE.format(condition="l.replay = 0 AND c.off_from IS NULL"))
-_TAKE_REPLAYS = Prepared(_TAKE.format(condition=f"l.replay > 0 AND {REPLAY_HAS_NEXT}"))
+_TAKE_NAMED = _taking(has_next(), _FREE_NAMED, "l.id = ANY (ARRAY(SELECT id FROM named))")
+_TAKE_SPARE = _taking("l.replay = 0 AND c.off_from IS NULL")
+_TAKE_REPLAYS = _taking(f"l.replay > 0 AND {REPLAY_HAS_NEXT}")
 
 
 class Which(Enum):
     """Lanes that a claim may take."""
 
     LIVE = _TAKE_LIVE  # with work
+    NAMED = _TAKE_NAMED  # live ones of those named, with an event
     SPARE = _TAKE_SPARE  # live ones, with work or not
     REPLAYS = _TAKE_REPLAYS  # with work
 
@@ -164,10 +183,21 @@ def open_claim(raw: Connection, destination_id: int, owner: str, slots: int, sec
         return int(row[0]) if row else None
 
 
-def take(raw: Connection, token: int, destination_id: int, limit: int, which: Which = Which.LIVE) -> list[ClaimedLane]:
-    """Add up to `limit` free lanes. Empty too when the claim is lost."""
+def take(
+    raw: Connection,
+    token: int,
+    destination_id: int,
+    limit: int,
+    which: Which = Which.LIVE,
+    named: Sequence[tuple[int, int]] = (),
+) -> list[ClaimedLane]:
+    """Add up to `limit` free lanes; `named` are (source id, number), one at least if `which` is NAMED, else none.
+
+    Empty too when the claim is lost.
+    """
     with raw.cursor() as cursor:
-        which.value.execute(cursor, {"token": token, "destination": destination_id, "limit": limit})
+        parameters = {"token": token, "destination": destination_id, "limit": limit}
+        which.value.execute(cursor, parameters | (_NAMED.parameters(named) if named else {}))
         return [_claimed(row) for row in cursor.fetchall()]
 
 

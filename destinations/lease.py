@@ -6,7 +6,7 @@ remembers is then not what the database knows.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -110,9 +110,14 @@ class Lease:
 
     async def take(self, limit: int, which: Which = Which.LIVE) -> list[ClaimedLane]:
         """Add up to `limit` lanes."""
-        if limit <= 0:
-            return []
-        taken = await self._database.run(lanes.take, self.token, self._destination_id, limit, which)
+        return await self._take(limit, which, ()) if limit > 0 else []
+
+    async def take_named(self, limit: int, named: Sequence[tuple[int, int]]) -> list[ClaimedLane]:
+        """Add up to `limit` of these lanes with events: (source id, number)."""
+        return await self._take(limit, Which.NAMED, named) if limit > 0 and named else []
+
+    async def _take(self, limit: int, which: Which, named: Sequence[tuple[int, int]]) -> list[ClaimedLane]:
+        taken = await self._database.run(lanes.take, self.token, self._destination_id, limit, which, named)
         self.lanes |= {lane.id: lane for lane in taken}
         return taken
 

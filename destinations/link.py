@@ -26,6 +26,7 @@ from destinations.selection import in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
 from destinations.suspects.hands import Hands
+from destinations.unheld import Unheld
 from destinations.witness import Witness
 from ingest.models import LANES
 
@@ -62,7 +63,7 @@ class Link:
         self._wanted = seen.wanted(sender.names)
         self._stopped: set[int] = set()  # lanes this link must not read further
         self._mark, self.outlook = mark, outlook
-        self._due = Due()
+        self._due, self._unheld = Due(), Unheld()
         self._checkpoint_at = self._control_at = self._take_at = 0.0
         self._alone_at = clock() + CONTROL_SECONDS  # until then another link may be on its way, to share the lanes
         self._takes = 0  # that found lanes
@@ -102,8 +103,10 @@ class Link:
         """There may be events in these lanes, or in any."""
         if named is None:
             self._due.look_at_all()
+            self._unheld.look_at_all()
         else:
             self._due.hear(named, self._lease.lanes.values(), clock())
+            self._unheld.hear(named, clock())
         self.outlook.wake()
 
     async def _quiesce(self) -> bool:
@@ -138,7 +141,9 @@ class Link:
 
     async def _take_more(self) -> bool:
         """Take up lanes that have work by now, if any; all lanes, when a trickle has it come to one after the other."""
-        taken = await self._lease.take(self._room())
+        named = self._unheld.choose(self._lease.lanes.values(), clock(), self.outlook.all_seconds)
+        room = self._room()
+        taken = await (self._lease.take(room) if named is None else self._lease.take_named(room, named))
         await self._adopt(taken)
         self._takes += bool(taken)
         if taken and self._takes >= TAKES and self._control.claims == 1 and self._room() <= SPARE_LANES:
@@ -207,6 +212,7 @@ class Link:
         self._mark.running()
         await self._retry_due()
         if await self._lease.recover_others(self._control.claims - 1):
+            self._unheld.look_at_all()
             self._call_another()
         if self._control.claims == 1 and clock() >= self._alone_at:  # no other link came to share
             await self._take_more()

@@ -4,6 +4,7 @@ The model keeps, per lane, what was appended and what is durably settled; everyt
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -21,7 +22,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import checkpoint, lanes, reader
 from destinations.checkpoint import Changes, Row
-from destinations.lanes import ClaimedLane
+from destinations.lanes import ClaimedLane, Which
 from destinations.oracle.sink import Sink
 from destinations.progress import Place
 from destinations.reader import Ask, Owed
@@ -112,9 +113,25 @@ class LaneMachine(RuleBasedStateMachine):
     def take(self, holder: int, most: int) -> None:
         self._take(self.pick(holder), most)
 
-    def _take(self, claim: ClaimModel, most: int) -> None:
-        taken = lanes.take(self.raw, claim.token, self.destination, most)
+    @precondition(lambda self: self.held)
+    @rule(holder=SOME, most=st.integers(1, 4), users=st.lists(st.sampled_from(USERS), min_size=1, max_size=4))
+    def take_named(self, holder: int, most: int, users: list[str]) -> None:
+        """News named lanes of these users."""
+        claim, numbers = self.pick(holder), {lane_of(user) for user in users}
+        before = set(claim.lanes)
+        self._take(claim, most, Which.NAMED, [(self.world.source.pk, number) for number in sorted(numbers)])
+        assert set(claim.lanes) - before <= numbers
+
+    def _take(
+        self,
+        claim: ClaimModel,
+        most: int,
+        which: Which = Which.LIVE,
+        named: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        taken = lanes.take(self.raw, claim.token, self.destination, most, which, named)
         assert claim.valid or not taken
+        assert len(taken) <= most
         for lane in taken:
             model = self.model[lane.number]
             assert model.holder is None

@@ -1,10 +1,9 @@
 """Links hear of events from the broker while they run, so that they need not ask the database all the time."""
 
 import asyncio
-import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -16,9 +15,13 @@ from redis import Redis
 from destinations import doorbell, due, lanes, link, outlook, reader, stopping
 from destinations import news as hearing
 from destinations.forward import Forwarder
+from destinations.lanes import Which
+from destinations.models import Connection as Link
+from destinations.models import Lane
 from destinations.news import News
 from destinations.sweep import sweep
 from ingest.hashing import lane_of
+from ingest.models import Source
 from rudderproj.celery import FORWARD_QUEUE, app
 from tests.forwarding.workers import eventually, forwarding, limits
 from tests.forwarding.world import World, make_world
@@ -161,24 +164,36 @@ def test_a_subscription_that_was_cut_or_met_nonsense_is_made_again(broker: Redis
 def test_claiming_looks_at_the_lanes_of_its_destination_alone(world: World) -> None:
     for number in range(20):  # with 64 lanes each, of which the database has no statistics yet
         make_world(world.sink, f"another {number}")
+    assert lanes_looked_at(world, Which.LIVE) == 64
+
+
+def test_claiming_lanes_that_were_named_looks_at_these_alone(world: World) -> None:
+    for number in range(20):
+        source = Source.objects.create(name=f"another {number}", write_key=f"key {number}")
+        Link.objects.create(source=source, destination=world.destination)
+    named = [(world.source.pk, number) for number in (3, 5, lane_of("u"))]
+    assert lanes_looked_at(world, Which.NAMED, named) == 3
+
+
+def lanes_looked_at(world: World, which: Which, named: Sequence[tuple[int, int]] = ()) -> int:
+    """How many rows a claim's plan reads of the lanes, where it reads most, to take one."""
+    world.append("u", "m")
     with connection.cursor() as cursor:
         raw = cursor.connection
         cursor.execute("SET plan_cache_mode = force_generic_plan")
         cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
         token = lanes.open_claim(raw, world.destination.pk, "test", 1, 60.0)
-        assert token is not None
-        lanes.take(raw, token, world.destination.pk, 64)
-        cursor.execute(
-            "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%UPDATE destinations_lane l SET%'"
-        )
-        [(name,)] = cursor.fetchall()
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name} ({token}, {world.destination.pk}, 64)")
-        [(plan,)] = cursor.fetchall()
+        parameters = {"token": token, "destination": world.destination.pk, "limit": 64}
+        with raw.cursor() as own:
+            call = which.value._call(own)
+            own.execute(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) {call}", parameters | lanes._NAMED.parameters(named or [(0, 0)])
+            )
+            [(plan,)] = own.fetchall()
         cursor.execute("DEALLOCATE ALL; RESET ALL")
-
     scans = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "destinations_lane"]
-    assert scans
-    assert max(node["Actual Rows"] for node in scans) <= 64, json.dumps(plan)
+    assert Lane.objects.exclude(claim_id=None).count() == 1
+    return max(round(node["Actual Rows"] * node["Actual Loops"]) for node in scans)
 
 
 def test_a_look_in_vain_writes_nothing(world: World, raw: Connection) -> None:
@@ -201,7 +216,7 @@ def test_a_look_in_vain_writes_nothing(world: World, raw: Connection) -> None:
 def test_a_link_that_is_alone_takes_up_idle_lanes_rather_than_look_for_each(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[tuple[lanes.Which, int]] = []
+    taken: list[tuple[Which, int]] = []
     take = lanes.take
 
     def noted(*args: Any) -> list[lanes.ClaimedLane]:
@@ -218,7 +233,7 @@ def test_a_link_that_is_alone_takes_up_idle_lanes_rather_than_look_for_each(
             assert world.sink.wait_for(lambda sink, count=number + 1: len(sink.arrivals) == count)  # type: ignore[misc]
 
     which = [one for one, _ in taken]
-    assert lanes.Which.SPARE in which
+    assert Which.SPARE in which
     assert sum(count for _, count in taken) == 64
     assert world.report().is_clean
 
@@ -230,7 +245,7 @@ def nodes(plan: dict) -> list[dict]:  # type: ignore[type-arg]
 
 def test_a_link_takes_up_no_idle_lanes_where_they_are_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "SPARE_LANES", 8)
-    asked: list[lanes.Which] = []
+    asked: list[Which] = []
     take = lanes.take
 
     def noted(*args: Any) -> list[lanes.ClaimedLane]:
@@ -242,8 +257,8 @@ def test_a_link_takes_up_no_idle_lanes_where_they_are_many(world: World, monkeyp
         for number in range(8):
             world.append(f"u{number}", f"m{number}")
             assert world.sink.wait_for(lambda sink, count=number + 1: len(sink.arrivals) == count)  # type: ignore[misc]
-    assert asked.count(lanes.Which.LIVE) > link.TAKES
-    assert lanes.Which.SPARE not in asked
+    assert asked.count(Which.LIVE) + asked.count(Which.NAMED) > link.TAKES
+    assert Which.SPARE not in asked
 
 
 def test_a_broker_that_says_nothing_any_more_is_not_relied_upon(monkeypatch: pytest.MonkeyPatch, broker: Redis) -> None:
