@@ -10,7 +10,8 @@ import sys
 import time
 
 import django
-import psycopg2
+
+STATEMENT_SECONDS = 60.0
 
 
 def main(name: str, count: int) -> None:
@@ -19,8 +20,10 @@ def main(name: str, count: int) -> None:
     django.setup()
     from destinations import lanes
     from ingest.models import LANES
+    from rudderproj import db
 
-    raw, taken = psycopg2.connect(os.environ["DATABASE_URL"]), []
+    raw, taken = db.connect("bench", STATEMENT_SECONDS), []  # planned as links' claims are
+    raw.autocommit = False
     with raw.cursor() as cursor:
         cursor.execute("SELECT id FROM destinations_destination WHERE name = %s", [name])
         (destination,) = cursor.fetchone() or (0,)

@@ -31,6 +31,7 @@ class Layout:
     environ: tuple[tuple[str, str], ...] = ()
     batch_events: int = 1  # in one request to a destination, at most
     days: int = 1  # the log's age
+    filled: int = 0  # events that yesterday and today have already
     label: str = ""
 
     @property
@@ -68,7 +69,7 @@ def running(layout: Layout) -> Iterator[Server]:
         stack = Stack(Path(folder) / "stack", environ)
         stack.folder.mkdir()
         with stack.running():
-            if layout.days > 1:
+            if layout.days > 1 or layout.filled:
                 _grow_old(stack, layout, sink.port)
             stack.apply(**layout.document(sink.port))
             time.sleep(IN_FORCE_SECONDS)
@@ -88,4 +89,7 @@ def _grow_old(stack: Stack, layout: Layout, sink_port: int) -> None:
     """Fill the log of sources that are connected to nothing yet."""
     stack.apply(sources=layout.document(sink_port)["sources"])
     with contextlib.closing(stack.connect()) as raw:
-        days.fill(raw, layout.days)
+        if layout.days > 1:
+            days.fill(raw, range(1, layout.days))
+        if layout.filled:
+            days.fill(raw, (0, 1), layout.filled)

@@ -50,6 +50,11 @@ KINDS = {
         lambda value: Layout(days=int(value)),
         lambda _: Load(at_most=DELIVERIES_PER_SECOND),
     ),
+    "filled": Kind(
+        "events that yesterday and today have already, with a checkpoint just before",
+        lambda value: Layout(filled=int(value)),
+        lambda _: Load(at_most=DELIVERIES_PER_SECOND),
+    ),
     "users": Kind("users", _fixed, lambda value: Load(users=int(value), at_most=DELIVERIES_PER_SECOND)),
     "skew": Kind(
         "Zipf's exponent of users: 0 none, 1 usual",

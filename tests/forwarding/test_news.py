@@ -193,7 +193,7 @@ def lanes_looked_at(world: World, which: Which, named: Sequence[tuple[int, int]]
         cursor.execute("DEALLOCATE ALL; RESET ALL")
     scans = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "destinations_lane"]
     assert Lane.objects.exclude(claim_id=None).count() == 1
-    return max(round(node["Actual Rows"] * node["Actual Loops"]) for node in scans)
+    return max(int(node["Actual Rows"] * node["Actual Loops"]) for node in scans)
 
 
 def test_a_look_in_vain_writes_nothing(world: World, raw: Connection) -> None:
