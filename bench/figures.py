@@ -51,13 +51,15 @@ def compared(comparison: Comparison, results: Sequence[Mapping[str, Any]]) -> di
     of, to = ([leaf(run, comparison.figure.field) for run in runs[name]] for name in (comparison.of, comparison.to))
     if len(of) != len(to) or not all(to):
         return None
-    value = round(median(one / other for one, other in zip(of, to, strict=True)) / comparison.factor, 3)
+    turns = [round(one / other / comparison.factor, 3) for one, other in zip(of, to, strict=True)]
+    value = round(median(turns), 3)
     return {
         "name": comparison.name,
         "of": comparison.of,
         "to": comparison.to,
         "figure": asdict(comparison.figure),
         "value": value,
+        "spread": [min(turns), max(turns)],
         "is_met": comparison.figure.is_met(value),
     }
 

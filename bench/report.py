@@ -22,7 +22,7 @@ def before() -> dict[str, Any] | None:
     """What was measured before; None if nothing, or by a release that kept it in another way."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         found = read()
-        if all("commit" in result for result in found["scenarios"]):
+        if all("commit" in one for one in found["scenarios"]) and all("spread" in one for one in found["comparisons"]):
             return found
     return None
 

@@ -69,7 +69,7 @@ def _comparison(one: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         one["name"],
         f"{one['value']:.2f}",
-        "",
+        "..".join(f"{value:.2f}" for value in one["spread"]),
         one["figure"]["unit"],
         *_reach(one["figure"], one["is_met"]),
         *blanks,

@@ -78,7 +78,7 @@ def test_two_scenarios_are_compared_turn_by_turn() -> None:
     compared = figures.compared(doubling, measured)
 
     assert compared is not None
-    assert (compared["value"], compared["is_met"]) == (0.8, False)
+    assert (compared["value"], compared["spread"], compared["is_met"]) == (0.8, [0.8, 2.0], False)
     assert figures.compared(doubling, measured[:1]) is None
 
 
