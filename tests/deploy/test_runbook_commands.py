@@ -2,6 +2,7 @@
 
 import re
 
+from tests.deploy.chart import of_kind
 from tests.docs.pages import ROOT
 
 BOOKS = sorted((ROOT / "docs/runbooks").glob("*.md"))
@@ -47,3 +48,16 @@ def test_a_node_is_taken_away_only_when_it_is_off_for_certain() -> None:
         assert re.search(r"\btaint\b", step), name
         assert "a database that goes on" in never, name
     assert "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`" in (BOOKS[0].parent / "node-lost.md").read_text()
+
+
+def test_a_database_that_is_away_is_changed_before_a_migration_asks_for_it() -> None:
+    """The hook comes before the Cluster, whose volume would never grow; nor does its operator touch one that is full."""
+    (job,) = of_kind("multi", "Job")
+    assert "pre-upgrade" in job["metadata"]["annotations"]["helm.sh/hook"]
+    full = (ROOT / "docs/runbooks/disk-filling.md").read_text().partition("**When it is full**")[2]
+    upgrade, sizes = (full.find(one) for one in (" --timeout 35m --no-hooks\n", "kubectl -n events get pvc -o name"))
+    assert -1 < upgrade < sizes
+    (size,) = re.findall(r"""patch -p '\{"spec": \{"resources": \{"requests": \{"storage": "(\w+)"\}\}\}\}'""", full)
+    assert f"`postgres.storage.size: {size}` in your values" in (ROOT / "docs/runbooks/disk-filling.md").read_text()
+    away = (ROOT / "docs/runbooks/database-failover.md").read_text()
+    assert re.search(r"`helm upgrade rudderproj [^`\n]* --no-hooks`", away)
