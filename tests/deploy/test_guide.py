@@ -121,10 +121,12 @@ def test_a_restore_ends_with_processes_that_accept() -> None:
     order = [
         at(r"delete scaledobject rudderproj-forward"),
         at(r"scale deployment rudderproj-web .*--replicas=0"),
+        at(r"get pvc -l cnpg.io/cluster=rudderproj-db .*volumeName"),
+        at(r"^xargs -n 1 kubectl patch pv .*Retain"),
         at(r"delete cluster"),
         at(r"helm upgrade .*--force-conflicts --no-hooks"),
         at(r"wait --for=condition=Ready cluster/"),
-        at(r"exec -i rudderproj-db-1 -c postgres -- pg_restore .*-d rudderproj < events.dump$"),
+        at(r'exec -i "\$\(primary\)" -c postgres -- pg_restore .*-d rudderproj < events.dump$'),
         at(r"scale deployment rudderproj-admin --replicas=1"),
         at(r"exec deployment/rudderproj-admin -- python manage.py rebase"),
         at(r"helm upgrade .*--force-conflicts$"),
@@ -135,6 +137,22 @@ def test_a_restore_ends_with_processes_that_accept() -> None:
     stopped = set(re.findall(r"rudderproj-\w+", steps[order[1]]))
     deployed = {one["metadata"]["name"] for one in of_kind("multi", "Deployment")}
     assert stopped == deployed - {"rudderproj-away", "rudderproj-valkey"}
+    assert "rudderproj-db-1" not in page  # which may be a standby, or gone
+
+
+def test_a_new_database_archives_where_no_other_has() -> None:
+    """CloudNativePG archives nothing into a folder that is not empty, and calls the cluster healthy."""
+    restore = (ROOT / "docs/howto/restore.md").read_text().partition("\n## In Kubernetes\n")[2]
+    from_archive, _, from_dump = restore.partition("**from a dump**")
+    (line,) = re.findall(r"^ +backup: (\{.*\})$", from_archive, re.MULTILINE)
+    (old,) = re.findall(r"^ +recover: (\{.*\})$", from_archive, re.MULTILINE)
+    new, first = (yaml.safe_load(one)["serverName"] for one in (line, old))
+    assert first == yaml.safe_load((ROOT / OURS / "values.yaml").read_text())["postgres"]["backup"]["serverName"]
+    assert new != first
+    assert f"Another `backup.serverName` here too, `{new}`" in from_dump
+    assert "FROM pg_stat_archiver" in from_dump.partition("\n4. ")[2]
+    away = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Taking it away\n")[2].partition("\n## ")[0]
+    assert "another `postgres.backup.serverName`" in away.partition("delete cluster")[2]
 
 
 def test_a_dump_is_made_and_restored_as_the_drill_does() -> None:

@@ -51,7 +51,7 @@ def test_a_node_is_taken_away_only_when_it_is_off_for_certain() -> None:
 
 
 def test_a_database_that_is_away_is_changed_before_a_migration_asks_for_it() -> None:
-    """The hook comes before the Cluster, whose volume would never grow; nor does its operator touch one that is full."""
+    """The hook comes before the Cluster, whose volume would never grow; its operator touches no full one."""
     (job,) = of_kind("multi", "Job")
     assert "pre-upgrade" in job["metadata"]["annotations"]["helm.sh/hook"]
     full = (ROOT / "docs/runbooks/disk-filling.md").read_text().partition("**When it is full**")[2]
