@@ -89,6 +89,33 @@ def test_a_zone_does_not_take_the_operator_or_the_controller_with_it(
     assert f"-f deploy/helm/{name}-values.yaml" in (ROOT / "docs/howto/deploy.md").read_text()
 
 
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_a_zone_does_not_take_prometheus_with_it(name: str) -> None:
+    """Its pods are of StatefulSets: they stay where a lost node is, for as long as it is known."""
+    whole = values("prometheus")
+    found = whole[name][f"{name}Spec"]
+    assert (found["replicas"], found["podAntiAffinity"]) == (2, "")
+    apart = found["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert [one["podAffinityTerm"]["topologyKey"] for one in apart] == [ZONE, HOST]
+    labels = {"matchLabels": {"app.kubernetes.io/name": name}}
+    assert all(one["podAffinityTerm"]["labelSelector"] == labels for one in apart)
+    selected = whole["prometheus"]["prometheusSpec"]
+    assert not any(selected[f"{kind}SelectorNilUsesHelmValues"] for kind in ("podMonitor", "rule"))
+    assert whole["kube-state-metrics"]["tolerations"] == values("cnpg")["tolerations"]
+    assert "-f deploy/helm/prometheus-values.yaml" in (ROOT / "docs/howto/deploy.md").read_text()
+    seen = (ROOT / "docs/runbooks/zone-lost.md").read_text().partition("Where Prometheus")[2].partition("\n- ")[0]
+    assert "StatefulSet" in seen
+
+
+def test_the_controller_is_told_the_clients_address_and_the_reader_to_look() -> None:
+    assert values("ingress-nginx")["controller"]["service"] == {"externalTrafficPolicy": "Local"}
+    page = (ROOT / "docs/howto/deploy.md").read_text()
+    yours = page.partition("Your values are one file")[2].partition("\n\n")[0]
+    for value in ("image.repository", "ingress.host", "ingress.tlsSecret", "settings.TRUSTED_PROXIES"):
+        assert f"`{value}`" in yours, value
+    assert "`request_ip`" in page.partition("### The first event")[2].partition("\n### ")[0]
+
+
 def test_of_two_pods_of_the_operator_both_are_asked() -> None:
     """One of them leads, and kubectl takes either when it is given the Deployment."""
     apart = values("cnpg")["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]

@@ -105,8 +105,7 @@ def test_who_installed_it_is_told_what_comes_next(store: str) -> None:
 
 def test_nothing_is_told_to_helm_that_the_next_command_would_forget() -> None:
     for page in ALL:
-        for command in re.findall(r"--set [\w.]+", code(page.text)):
-            assert command.startswith("--set prometheus."), page.name  # another's chart
+        assert not re.search(r"helm [^\n`]*--set [\w.]", code(page.text)), page.name
 
 
 def test_a_restore_ends_with_processes_that_accept() -> None:
@@ -175,12 +174,23 @@ def test_a_drained_node_lets_go_of_pods_with_volumes_of_their_own() -> None:
     drains = [found for page in ALL for found in re.findall(r"kubectl drain [^`\n]*", page.text)]
     assert len(drains) >= 2
     assert all("--ignore-daemonsets --delete-emptydir-data" in one for one in drains)
+    for page in ALL:
+        for said in page.text.split("kubectl drain NODE")[1:]:
+            assert re.search(r"database's primary[^#]* 503 ", said.partition("\n## ")[0]), page.name
 
 
 def test_what_the_chart_needs_is_named() -> None:
     page = (ROOT / "docs/howto/deploy.md").read_text()
     needed = page.partition("What must be there:")[2].partition("\n\n")[0]
-    for word in ("Metrics Server", "CloudNativePG", "Prometheus", "KEDA", "Ingress"):
+    for word in (
+        "Metrics Server",
+        "CloudNativePG",
+        "Prometheus",
+        "KEDA",
+        "Ingress",
+        "WaitForFirstConsumer",
+        "node group for each",
+    ):
         assert word in needed, word
     assert "retired" in page.partition("## The Ingress controller")[2].partition("\n## ")[0]
 
