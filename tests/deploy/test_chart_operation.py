@@ -162,6 +162,19 @@ def test_every_line_of_a_preset_is_explained(preset: str) -> None:
         assert leaf in explained or leaf.split(".")[0] in explained.split(), leaf
 
 
+def test_it_is_said_where_forwarding_is_scaled_and_by_what_it_should_not_be() -> None:
+    page = (ROOT / "docs/howto/deploy.md").read_text()
+    rows = {
+        heading: page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0].splitlines()
+        for heading in ("One zone", "Several zones")
+    }
+    assert not of_kind("single", "ScaledObject")
+    (row,) = (line for line in rows["One zone"] if line.startswith("| no `forward.autoscaling` |"))
+    assert "KEDA" in row
+    (row,) = (line for line in rows["Several zones"] if line.startswith("| `forward.autoscaling.kind: keda` |"))
+    assert "rate limit" in row
+
+
 def test_every_alert_has_a_page_that_names_it() -> None:
     for rule in alerts():
         page = ROOT / rule["annotations"]["runbook"]

@@ -114,6 +114,10 @@ def test_every_image_has_an_exact_version() -> None:
     assert len(images) > len(services())
     for image in images:
         assert EXACT_TAG.fullmatch(image), image
+    page = (ROOT / "docs/howto/deploy.md").read_text()
+    assert set(re.findall(r"`(python:\S+)@sha256:…`", page)) == set(
+        re.findall(r"^FROM (\S+)", DOCKERFILE.read_text(), re.M)
+    )
     assert {service["image"] for service in ours().values()} == {f"rudderproj:{VERSION}"}
 
 
