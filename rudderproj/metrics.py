@@ -39,6 +39,7 @@ class Definition:
     labels: tuple[str, ...] = ()
     told_by: str = "database"  # or the processes that count it: web, worker
     buckets: tuple[float, ...] = ()
+    known: tuple[str, ...] = ()  # values of the last label that are told as 0 as soon as any other is
 
 
 class Relay(Protocol):
@@ -54,6 +55,7 @@ class Recorder:
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
+        self._begun: set[tuple[str, ...]] = set()
         self._metric: Counter | Histogram
         names = (definition.name, definition.help, definition.labels)
         if definition.kind == "histogram":
@@ -71,6 +73,11 @@ class Recorder:
     def bound(self, *labels: str) -> Callable[[float], None]:
         """`add` with the labels given beforehand, for what is called often. Not in a worker's child."""
         metric = self._metric.labels(*labels) if labels else self._metric
+        if self.definition.known and labels[:-1] not in self._begun:
+            # A series that begins at what its first burst counted has not risen, for Prometheus.
+            self._begun.add(labels[:-1])
+            for value in self.definition.known:
+                self._metric.labels(*labels[:-1], value)
         return metric.observe if isinstance(metric, Histogram) else metric.inc
 
 
@@ -86,6 +93,7 @@ REQUEST_SECONDS = Recorder(
         ("kind", "status"),
         "web",
         SECONDS,
+        known=("500", "503"),
     )
 )
 INGESTED_EVENTS = Recorder(
@@ -127,6 +135,7 @@ ATTEMPTS = Recorder(
         "requests sent to a destination by outcome: delivered, retry, refused, aborted",
         ("destination", "outcome"),
         "worker",
+        known=("delivered", "retry", "refused", "aborted"),
     )
 )
 ATTEMPT_SECONDS = Recorder(

@@ -17,6 +17,7 @@ from alerts import modes
 from destinations import history, metrics_page
 from destinations import metrics as figures
 from destinations.models import Connection, Destination, Health, Sample
+from destinations.outcome import Outcome
 from ingest.models import Source
 from rudderproj import db, horizon, metrics
 from rudderproj.metrics import ATTEMPT_SECONDS, ATTEMPTS, Definition, Figures, Recorder
@@ -71,6 +72,18 @@ def test_what_children_counted_is_told_by_their_parent_after_they_were_killed(re
     found = parsed(metrics.exposition(with_figures=False).decode())
     assert value(found, "rudderproj_attempt_seconds_count", "relayed") == 6
     assert value(found, "rudderproj_attempt_seconds_sum", "relayed") == 1.5
+
+
+def test_what_goes_wrong_is_told_as_nothing_before_it_does() -> None:
+    """To Prometheus a series that begins at ninety has not risen."""
+    metrics.observe_request("/v1/never-asked", 200, 0.01)
+    ATTEMPTS.bound("new", "delivered")(1)
+    found = parsed(metrics.exposition(with_figures=False).decode())
+    for status in ("500", "503"):
+        assert ("rudderproj_request_seconds_count", frozenset({"other", status})) in found
+    counted = {outcome: found["rudderproj_attempts_total", frozenset({"new", outcome})] for outcome in Outcome}
+    assert counted == {outcome: float(outcome is Outcome.DELIVERED) for outcome in Outcome}
+    assert ATTEMPTS.definition.known == tuple(Outcome)
 
 
 def test_what_a_parent_is_too_slow_to_take_is_kept_and_bounded() -> None:
