@@ -60,6 +60,7 @@ def utc_now() -> datetime:
 class Control:
     """One reading; JSON columns as Python values."""
 
+    id: int
     name: str
     type: str
     config: dict[str, Any]
@@ -155,8 +156,8 @@ def read(raw: Connection, destination_id: int, *, examining: bool = False) -> Co
     others.append(is_barred and not examining)
     others += [has_suspects, Skip.stored(skipped_at, skipped_to), read_here, took]
     if is_barred and not examining:
-        return Control(name, type_name, {}, *others)
+        return Control(destination_id, name, type_name, {}, *others)
     try:
-        return Control(name, type_name, json.loads(secrets.decrypt(stored)), *others)
+        return Control(destination_id, name, type_name, json.loads(secrets.decrypt(stored)), *others)
     except secrets.SecretUnreadable as error:
-        return replace(Control(name, type_name, {}, *others), config_problem=f"{UNREADABLE}: {error}")
+        return replace(Control(destination_id, name, type_name, {}, *others), config_problem=f"{UNREADABLE}: {error}")

@@ -195,7 +195,9 @@ class Sender:
         together = events > 1
         begun = self._throttle.begin(self.requests if together else self.singles, together)
         try:
-            answer = await self._client.send(request.method, request.url, request.headers, request.body, timeout, usual)
+            answer = await self._client.send(
+                self._control.id, request.method, request.url, request.headers, request.body, timeout, usual
+            )
         finally:
             self._throttle.end(together)
         self._throttle.note(begun, answer, events)

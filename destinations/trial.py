@@ -71,7 +71,9 @@ async def _send(seen: Control, trial: Trial) -> dict[str, Any]:
         event = made_up_event(trial.asked_by)
         request = sender.request_for(orjson.dumps(event).decode(), event, event["messageId"], 1)
         timeout = request.timeout_seconds or settings.ENV["FORWARD_TIMEOUT_SECONDS"]
-        answer = await client.send(request.method, request.url, request.headers, request.body, timeout)
+        answer = await client.send(
+            trial.destination_id, request.method, request.url, request.headers, request.body, timeout
+        )
     except PluginBroken as error:
         return _unsent(str(error))
     except BuildError as error:

@@ -67,7 +67,8 @@ async def _send(clients: Mapping[bool, HttpClient], address: Address, message: M
     except OSError as error:
         return Sent(False, str(error))
     headers = [("content-type", "application/json")]
-    answer = await clients[request.is_trusted].send("POST", request.url, headers, request.body, TIMEOUT_SECONDS)
+    client, whose = clients[request.is_trusted], address.channel_id
+    answer = await client.send(whose, "POST", request.url, headers, request.body, TIMEOUT_SECONDS)
     accepted = answer.status is not None and module.is_accepted(answer.status, answer.body)
     return _judged(answer, accepted, mask(_in_words(answer)))
 

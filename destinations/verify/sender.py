@@ -119,7 +119,7 @@ class Sender:
         self._ledger.note(Kind.SENT, events=events)
         for attempt in count():
             url = next(self._urls) + path
-            answer = await self._client.send("POST", url, self._headers, content, self._load.timeout_seconds)
+            answer = await self._client.send(None, "POST", url, self._headers, content, self._load.timeout_seconds)
             if self._is_settled(events, answer):
                 break
             if self._given_up.is_set():

@@ -21,7 +21,7 @@ async def answers(authority: Authority, tls: ssl.SSLContext, front: Front) -> li
     for name, days in (("first", 1), ("expired", -1), ("renewed", 1)):
         tls.load_cert_chain(authority.sign(name, timedelta(days=days)))
         await asyncio.to_thread(front.fall_ill, Illness.NONE)
-        found.append(await client.send("POST", url, [], b'{"messageId": "m"}', 5.0))
+        found.append(await client.send(1, "POST", url, [], b'{"messageId": "m"}', 5.0))
     await client.close()
     return found
 

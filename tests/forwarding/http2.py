@@ -1,6 +1,7 @@
 """A destination behind TLS that speaks HTTP/2, or only HTTP/1.1: hypercorn in a process that can be stopped and killed.
 
-`python -m tests.forwarding.http2 LISTENING-FD CERTIFICATE PROTOCOLS STREAMS`: each arrival is a line of output.
+`python -m tests.forwarding.http2 LISTENING-FD CERTIFICATE PROTOCOLS STREAMS`: each arrival is a line of output. An
+event whose message id begins with HANGS is never answered.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from hypercorn.config import Config
 from destinations.oracle.server import listener
 from drills.certificates import Authority
 
+HANGS = "hangs"
+
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """The ASGI application: takes everything, and says what came."""
@@ -31,7 +34,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    print(scope["http_version"], scope["client"][1], orjson.loads(body)["messageId"], flush=True)
+    name = orjson.loads(body)["messageId"]
+    print(scope["http_version"], scope["client"][1], name, flush=True)
+    if name.startswith(HANGS):
+        await asyncio.Event().wait()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"ok"})
 

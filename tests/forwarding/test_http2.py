@@ -23,7 +23,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 
 
 async def send(client: HttpClient, receiver: Receiver, number: int, seconds: float = 10.0) -> Answer:
-    return await client.send("POST", receiver.url, [], b'{"messageId": "m%d"}' % number, seconds)
+    return await client.send(1, "POST", receiver.url, [], b'{"messageId": "m%d"}' % number, seconds)
 
 
 def answers(receiver: Receiver, requests: int, at_once: int = 20) -> list[Answer]:
@@ -57,6 +57,19 @@ def test_a_server_that_offers_http_1_alone_is_sent_that(authority: Authority) ->
         found = answers(receiver, 50)
     assert {answer.status for answer in found} == {200}
     assert receiver.versions == {"1.1": 50}
+
+
+def test_who_sends_shares_a_connection_with_nobody_else_at_the_same_host(authority: Authority) -> None:
+    async def work(client: HttpClient, receiver: Receiver) -> None:
+        for number in range(6):
+            await client.send(number % 2, "POST", receiver.url, [], b'{"messageId": "m%d"}' % number, 10.0)
+        await client.close()
+
+    with receiving(authority, BOTH) as receiver:
+        asyncio.run(work(HttpClient(["127.0.0.0/8"]), receiver))
+    first, second = ({client for _, client, name in receiver.arrivals if int(name[1:]) % 2 == rest} for rest in (0, 1))
+    assert (len(first), len(second)) == (1, 1)
+    assert first != second
 
 
 def test_more_at_once_than_the_server_wants_in_one_connection_wait_for_their_turn(authority: Authority) -> None:

@@ -70,7 +70,7 @@ def test_loopback_is_refused_however_it_is_written(host: str) -> None:
 def test_the_client_sends_nothing_to_a_refused_address(url: str) -> None:
     async def send() -> str:
         client = HttpClient([])
-        answer = await client.send("POST", url, [], b"", 1.0)
+        answer = await client.send(1, "POST", url, [], b"", 1.0)
         await client.close()
         assert answer.status is None
         return answer.error

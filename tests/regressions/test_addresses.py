@@ -42,7 +42,7 @@ def send(port: int, allow: list[str], times: int = 1) -> list[Answer]:
     async def run() -> list[Answer]:
         client = HttpClient(allow)
         try:
-            return [await client.send("POST", f"http://two.example:{port}/", [], b"{}", 5.0) for _ in range(times)]
+            return [await client.send(1, "POST", f"http://two.example:{port}/", [], b"{}", 5.0) for _ in range(times)]
         finally:
             await client.close()
 
@@ -104,6 +104,6 @@ async def _post(port: int, answer: str) -> Answer:
     client = HttpClient(["127.0.0.0/8"])
     body = json.dumps({"messageId": answer, "properties": {"answers": [answer]}}).encode()
     try:
-        return await client.send("POST", f"http://two.example:{port}/", [], body, 0.5)
+        return await client.send(1, "POST", f"http://two.example:{port}/", [], body, 0.5)
     finally:
         await client.close()

@@ -50,7 +50,7 @@ def test_a_name_that_hangs_is_looked_up_once_and_keeps_no_other_waiting(asked: C
 def test_a_request_takes_no_longer_than_its_timeout_to_look_its_name_up(asked: Counter[str]) -> None:
     async def send() -> tuple[int | None, str, bool]:
         client = HttpClient(["127.0.0.0/8"])
-        answers = [await client.send("POST", "http://hanging.example/", [], b"", 0.1) for _ in range(2)]
+        answers = [await client.send(1, "POST", "http://hanging.example/", [], b"", 0.1) for _ in range(2)]
         await client.close()
         assert answers[0][:5] == answers[1][:5]
         return answers[0].status, answers[0].error, answers[0].connected

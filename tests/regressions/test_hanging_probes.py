@@ -32,7 +32,7 @@ def test_a_request_ends_by_itself_with_the_time_it_is_given(world: World) -> Non
 
     async def send() -> str:
         client = HttpClient(["127.0.0.0/8"])
-        answer = await client.send("POST", world.sink.url, [], b'{"messageId": "m"}', 0.2)
+        answer = await client.send(1, "POST", world.sink.url, [], b'{"messageId": "m"}', 0.2)
         await client.close()
         return answer.error
 
