@@ -8,7 +8,7 @@ ahead is of no time that was: once it is put back, that holds nobody up, and is 
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -116,6 +116,14 @@ class Snapshot:
         for row in self.connections:
             parts.setdefault(row.destination_id, []).append(row.figures)
         return {destination_id: Figures.total(found) for destination_id, found in parts.items()}
+
+    def switched_on(self) -> "Snapshot":
+        """Of the connections alone that nobody has switched off by now: what others are owed waits for their return.
+
+        Raises django.db.DatabaseError.
+        """
+        on = set(Connection.objects.filter(enabled=True, destination__enabled=True).values_list("pk", flat=True))
+        return replace(self, connections=[row for row in self.connections if row.connection_id in on])
 
     def as_json(self) -> dict[str, Any]:
         """As the table keeps it. What an older release would not know stands by itself: it may read beside this one."""

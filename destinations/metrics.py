@@ -15,6 +15,7 @@ from django.utils import timezone
 from alerts import modes, processes, recovery
 from alerts.models import Process
 from destinations import history
+from destinations.history import Figures
 from destinations.models import Destination, Health, Suspect
 from ingest.models import Source
 from rudderproj import horizon, metrics
@@ -45,13 +46,21 @@ DEFINITIONS = (
     Definition(
         "rudderproj_oldest_event_age_seconds",
         "gauge",
-        "age of the oldest event that a destination is owed; 0 when there is none",
+        "age of the oldest event that a destination is owed, also while it or the connection is switched off; 0 when "
+        "there is none",
+        _OF_DESTINATION,
+    ),
+    Definition(
+        "rudderproj_destination_behind_seconds",
+        "gauge",
+        "the same of what does not wait for the return of a destination or connection that is switched off",
         _OF_DESTINATION,
     ),
     Definition(
         "rudderproj_oldest_pending_age_seconds",
         "gauge",
-        "age of the oldest event that is not read yet, but in lanes that stopped behind retries; 0 when there is none",
+        "age of the oldest event that is not read yet, but in lanes that stopped behind retries, and but of what is "
+        "switched off; 0 when there is none",
         _OF_DESTINATION,
     ),
     Definition("rudderproj_destination_enabled", "gauge", "0 when an operator switched it off", _OF_DESTINATION),
@@ -155,15 +164,17 @@ def _events(snapshot: history.Snapshot, sources: dict[int, str], destinations: d
 
 
 def _destinations(rows: list[Destination], snapshot: history.Snapshot) -> dict[str, Rows]:
-    figures = snapshot.by_destination()
+    figures, switched_on = snapshot.by_destination(), snapshot.switched_on().by_destination()
+    none = Figures()
     names = {row.pk: row.name for row in rows}
     suspects = Counter(Suspect.objects.filter(state=Suspect.State.OPEN).values_list("destination_id", flat=True))
     values: dict[str, dict[int, float]] = {
-        "rudderproj_oldest_event_age_seconds": {
-            row.pk: figures[row.pk].oldest_age_seconds if row.pk in figures else 0.0 for row in rows
+        "rudderproj_oldest_event_age_seconds": {row.pk: figures.get(row.pk, none).oldest_age_seconds for row in rows},
+        "rudderproj_destination_behind_seconds": {
+            row.pk: switched_on.get(row.pk, none).oldest_age_seconds for row in rows
         },
         "rudderproj_oldest_pending_age_seconds": {
-            row.pk: figures[row.pk].oldest_pending_age_seconds if row.pk in figures else 0.0 for row in rows
+            row.pk: switched_on.get(row.pk, none).oldest_pending_age_seconds for row in rows
         },
         "rudderproj_destination_enabled": {row.pk: row.enabled for row in rows},
         "rudderproj_destination_held": {row.pk: row.health.state == Health.State.HELD for row in rows},

@@ -14,6 +14,7 @@ from alerts import links, modes
 from alerts.models import Incident
 from destinations import history
 from destinations.figures import age
+from destinations.history import Snapshot
 from destinations.incidents.common import Found, Words, about, as_they_are, fresh_sample, since
 from destinations.incidents.of_forwarding import stalled
 from destinations.models import Delivery, Destination, Health
@@ -49,12 +50,12 @@ def behind() -> Found:
     sample, most = fresh_sample(), settings.ENV["ALERT_BEHIND_SECONDS"]
     if sample is None:
         return as_they_are(BEHIND)
-    ages = {pk: figures.oldest_age_seconds for pk, figures in sample.by_destination().items()}
+    ages = _ages(sample)
     rows = list(_enabled().filter(pk__in=[pk for pk, seconds in ages.items() if seconds > most]))
     if not rows:
         return {}
     earlier = history.first_since(timezone.now() - timedelta(seconds=CATCHING_UP_SECONDS)) or sample
-    before = {pk: figures.oldest_age_seconds for pk, figures in earlier.by_destination().items()}
+    before = _ages(earlier)
     is_explained = not modes.current().forwards or bool(stalled())
 
     def is_news(row: Destination) -> bool:
@@ -82,6 +83,11 @@ def dead_letters() -> Found:
         return "error", f"gave up {grown[row.pk]:,} events in {age(seconds)}", {"link": link}
 
     return about(LETTERS, rows, words, Delivery.State.ABORTED)
+
+
+def _ages(sample: Snapshot) -> dict[int, float]:
+    """Of the oldest event that each destination is owed and that does not wait for a connection's return."""
+    return {pk: figures.oldest_age_seconds for pk, figures in sample.switched_on().by_destination().items()}
 
 
 def _told_as_poison() -> list[int]:

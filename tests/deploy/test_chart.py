@@ -344,7 +344,7 @@ def test_workers_are_scaled_by_metrics_that_there_are() -> None:
     (scaler,) = of_kind("multi", "ScaledObject")
     age, work = (METRIC.findall(trigger["metadata"]["query"]) for trigger in scaler["spec"]["triggers"])
     assert "rudderproj_oldest_pending_age_seconds" in age
-    assert "rudderproj_pending_events" in work
+    assert "rudderproj_destination_behind_seconds" in work
     assert {*age, *work} <= set(known())
 
 

@@ -136,7 +136,6 @@ STILL = {
     'rudderproj_breaker_state{@, destination="a"}': "0x30",
     'rudderproj_destination_held{@, destination="a"}': "0x30",
     'rudderproj_destination_paused{@, destination="a"}': "0x30",
-    'rudderproj_destination_enabled{@, destination="a"}': "1x30",
     'rudderproj_link_seconds_count{@, end="idle"}': "7x30",
     'rudderproj_processes{@, role="forward"}': "2x30",
     "rudderproj_degraded{@}": "0x30",
@@ -151,10 +150,10 @@ STILL = {
         ("rudderproj_link_seconds_count", None, True),  # a worker that came and has not ended one
         ("rudderproj_link_seconds_count", "0+1x30", False),
         ("rudderproj_oldest_pending_age_seconds", "300x30", False),
+        ("rudderproj_oldest_pending_age_seconds", "0x30", False),  # all of it waits for a connection's return
         ("rudderproj_breaker_state", "2x30", False),
         ("rudderproj_destination_held", "1x30", False),
         ("rudderproj_destination_paused", "1x30", False),
-        ("rudderproj_destination_enabled", "0x30", False),
         ("rudderproj_processes", "0x30", False),  # RudderprojNoForwardWorker
         ("rudderproj_degraded", "1x30", False),  # RudderprojDegraded
         ("rudderproj_horizon_age_seconds", "121x30", False),  # RudderprojHorizonHeld
@@ -195,7 +194,8 @@ def scaled_by(folder: Path, given: dict[str, str], answers: tuple[int | None, in
         ({"rudderproj_breaker_state": 2}, 0, 1),
         ({"rudderproj_destination_held": 1}, 0, 0),
         ({"rudderproj_destination_paused": 1}, 0, 0),
-        ({"rudderproj_destination_enabled": 0}, 0, 0),  # what it is owed from before waits for its return
+        # What it is owed waits for the return of what is switched off.
+        ({"rudderproj_oldest_pending_age_seconds": 0, "rudderproj_destination_behind_seconds": 0}, 0, 0),
     ],
 )
 def test_workers_are_scaled_by_our_own_work_and_only_where_more_would_help(
@@ -204,12 +204,12 @@ def test_workers_are_scaled_by_our_own_work_and_only_where_more_would_help(
     ours = {
         "rudderproj_oldest_pending_age_seconds": 600,
         "rudderproj_oldest_event_age_seconds": 3600,
+        "rudderproj_destination_behind_seconds": 3600,
         "rudderproj_pending_events": 9,
         "rudderproj_failed_events": 1,
         "rudderproj_breaker_state": 0,
         "rudderproj_destination_held": 0,
         "rudderproj_destination_paused": 0,
-        "rudderproj_destination_enabled": 1,
     }
     whole = {"rudderproj_degraded": 0, "rudderproj_horizon_age_seconds": 0, "rudderproj_database_up": 1}
     given = {f"{name}{{{HERE}}}": f"{told.get(name, value)}x5" for name, value in whole.items()}

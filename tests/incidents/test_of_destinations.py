@@ -118,6 +118,18 @@ def test_a_destination_that_is_held_as_poison_is_told_once(link: Connection) -> 
     assert of_destinations.held() == {f"destination_held:{link.destination_id}": None}
 
 
+def test_what_waits_for_a_connection_that_is_switched_off_is_told_nobody(
+    link: Connection, sampled: Callable[..., None]
+) -> None:
+    sampled(pending=5, oldest_age_seconds=5000)
+    Connection.objects.update(enabled=False)
+    assert of_destinations.behind() == {}
+    Connection.objects.update(enabled=True)
+    (finding,) = of_destinations.behind().values()
+    assert finding is not None
+    assert finding.summary == "hook is 1 h 23 min behind"
+
+
 def test_an_event_that_waits_for_too_long_is_told(link: Connection, sampled: Callable[..., None]) -> None:
     sampled(pending=5, oldest_age_seconds=899)
     assert of_destinations.behind() == {}

@@ -6,11 +6,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from psycopg2.extensions import connection as Raw  # noqa: N812
 
 from alerts import modes
@@ -18,7 +20,7 @@ from destinations import history, metrics_page
 from destinations import metrics as figures
 from destinations.models import Connection, Destination, Health, Sample
 from destinations.outcome import Outcome
-from ingest.models import Source
+from ingest.models import Event, Source
 from rudderproj import db, horizon, metrics
 from rudderproj.metrics import ATTEMPT_SECONDS, ATTEMPTS, Definition, Figures, Recorder
 from rudderproj.metrics_relay import MOST_OBSERVATIONS, Relay
@@ -167,6 +169,45 @@ def test_the_state_of_destinations_is_told(link: Connection) -> None:
     assert found["rudderproj_log_partitions"] == {(): 4}
     assert found["rudderproj_log_partitions_ahead"] == {(): 2}
     assert found["rudderproj_processes"] == {(role,): 0 for role in ("web", "forward", "alerts", "beat", "flower")}
+
+
+AGES = [f"rudderproj_{name}_seconds" for name in ("oldest_event_age", "oldest_pending_age", "destination_behind")]
+
+
+@pytest.mark.parametrize("switched", [Connection, Destination])
+def test_what_waits_for_the_return_of_what_is_switched_off_is_owed_and_nobody_is_behind_with_it(
+    link: Connection, write: Callable[..., None], switched: type[Connection | Destination]
+) -> None:
+    write(link.source, [1, 2])
+    Event.objects.update(received_at=timezone.now() - timedelta(seconds=1000))
+
+    def found() -> tuple[list[int], float, float]:
+        Sample.objects.all().delete()
+        values, of = told(), (link.source.name, "hook")
+        ages = [int(values[name][("hook",)] // 1000) for name in AGES]
+        return ages, values["rudderproj_pending_events"][of], values["rudderproj_difference_events"][of]
+
+    assert found() == ([1, 1, 1], 2, 0)
+    switched.objects.update(enabled=False)
+    assert found() == ([1, 0, 0], 2, 0)
+    assert [told()[name][("hook",)] for name in AGES[1:]] == [0.0, 0.0]
+    switched.objects.update(enabled=True)
+    assert found() == ([1, 1, 1], 2, 0)
+
+
+def test_a_destination_is_behind_with_what_other_connections_owe_it(
+    link: Connection, write: Callable[..., None]
+) -> None:
+    other = Source.objects.create(name="other", write_key="o")
+    Connection.objects.create(source=other, destination=link.destination)
+    for source, seconds in ((link.source, 9000), (other, 100)):
+        write(source, [1])
+        Event.objects.filter(source_id=source.pk).update(received_at=timezone.now() - timedelta(seconds=seconds))
+    Connection.objects.filter(pk=link.pk).update(enabled=False)
+
+    ages = [told()[name][("hook",)] for name in AGES]
+
+    assert [int(age // 100) for age in ages] == [90, 1, 1]
 
 
 def test_a_thousand_destinations_take_no_more_queries_than_one(raw: Raw, source: Source) -> None:
