@@ -193,13 +193,13 @@ class Sender:
         usual = request.timeout_seconds or self._timeout_seconds
         timeout = min(usual, most_seconds)
         together = events > 1
-        begun = self._throttle.begin(self.requests if together else self.singles, together)
+        begun = self._throttle.begin(self.requests if together else self.singles, events)
         try:
             answer = await self._client.send(
                 self._control.id, request.method, request.url, request.headers, request.body, timeout, usual
             )
         finally:
-            self._throttle.end(together)
+            self._throttle.end(events)
         self._throttle.note(begun, answer, events)
         outcome = classify(answer)
         if outcome is Outcome.DELIVERED:
