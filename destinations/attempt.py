@@ -6,7 +6,7 @@ What a link, a probe and an examination share. Must never be called for an event
 from collections.abc import Sequence
 
 from destinations.lease import Lease
-from destinations.outcome import Outcome, classify
+from destinations.outcome import Fate, fate
 from destinations.plugins.base import BuildError
 from destinations.reader import Owed
 from destinations.sender import Sender
@@ -30,19 +30,19 @@ async def attempt(owed: Owed, hands: Hands, sender: Sender, settler: Settler, le
 
 async def attempt_together(
     events: Sequence[Owed], hands: Hands, sender: Sender, settler: Settler, lease: Lease
-) -> bool:
-    """Whether the destination took all of these in one request. If not, nothing is judged: each is tried alone."""
+) -> Fate:
+    """Whether the destination took all of these in one request. If not, nothing is judged of any of them."""
     slots = [hands.take(owed) for owed in events]
     try:
         request = sender.build_together(events)
         answer = await sender.send(events[0], request, lease.remaining, len(events))
-        if classify(answer) is not Outcome.DELIVERED:
-            return False
-        for owed in events:
-            settler.answered(owed, request, answer)
-        return True
+        found = fate(answer)
+        if found is Fate.TAKEN:
+            for owed in events:
+                settler.answered(owed, request, answer)
+        return found
     except BuildError:
-        return False
+        return Fate.REFUSED
     finally:
         for slot in slots:
             hands.drop(slot)

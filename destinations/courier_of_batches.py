@@ -1,7 +1,8 @@
 """A courier for destinations that take several events in one request: what is ready just now goes together.
 
 Events of one user stand in a batch in their order. Only a batch that was taken says something: of any other each event
-goes by itself, in the same order, before anything else of its user. Must never settle an event by a batch's refusal.
+goes by itself, in the same order, before anything else of its user; of one that was too much just then only the first,
+and twice as many each time that it happens again, the rest together. Must never settle an event by a batch's refusal.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from destinations.courier import FAIR_EVENTS, Courier
 from destinations.crew import Crew, User
+from destinations.outcome import Fate
 from destinations.reader import Owed
 
 BATCH_CHARACTERS = 512 * 1024  # of payloads in one request; an event more where that ends in the middle of one
@@ -17,7 +19,7 @@ Batch = dict[User, list[Owed]]
 
 
 class CourierOfBatches(Courier):
-    """`deliver_together(events)` says whether all were taken; `most()` of them go together at most.
+    """`deliver_together(events)` says what became of them; `most()` of them go together at most.
 
     What failed before, and what was in a batch that was refused, goes alone, by senders of its own.
     """
@@ -26,13 +28,14 @@ class CourierOfBatches(Courier):
         self,
         deliver: Callable[[Owed], Awaitable[bool]],
         stopping: asyncio.Event,
-        deliver_together: Callable[[Sequence[Owed]], Awaitable[bool]],
+        deliver_together: Callable[[Sequence[Owed]], Awaitable[Fate]],
         most: Callable[[], int],
     ) -> None:
         super().__init__(deliver, stopping)
         self._deliver_together = deliver_together
         self._most = most
         self._alone: dict[User, int] = {}  # so many of the user's next events go by themselves
+        self._pressed: dict[User, int] = {}  # so often the user's next events were in a batch that was too much
         self._singles = Crew(asyncio.Queue(), self._send_alone, stopping)
         self._crews.append(self._singles)
 
@@ -51,8 +54,23 @@ class CourierOfBatches(Courier):
             self._alone[user] = left
         if await self._next(user):
             self._make_ready(user)
-        else:
-            self._alone.pop(user, None)  # what is left of them, if anything, becomes rows
+        elif user not in self._queues:
+            self._let_go(user)
+
+    def take_queue(self, user: User) -> list[Owed]:
+        """Remove what a blocked user has queued."""
+        self._let_go(user)
+        return super().take_queue(user)
+
+    def unblock(self, user: User) -> None:
+        """Let a blocked user go on: what was in a refused batch still goes alone."""
+        super().unblock(user)
+        if user not in self._queues:
+            self._let_go(user)
+
+    def _let_go(self, user: User) -> None:
+        self._alone.pop(user, None)
+        self._pressed.pop(user, None)
 
     async def _work(self, user: User, is_too_many: Callable[[], bool]) -> None:
         """What this user has and what others have who are ready, together."""
@@ -60,12 +78,23 @@ class CourierOfBatches(Courier):
         if len(batch) == 1 and len(batch[user]) == 1:
             self._put_back(batch)
             await self._send_alone(user, is_too_many)
-        elif await self._send(batch):
+        elif (fate := await self._send(batch)) is Fate.TAKEN:
             self._let_go_on(batch)
         else:
-            for refused, taken in batch.items():
-                self._alone[refused] = len(taken)
-                self._make_ready(refused)
+            self._send_again(batch, fate)
+
+    def _send_again(self, batch: Batch, fate: Fate) -> None:
+        """Each by itself, or of what was too much the first: if one of them is why, it is found by and by."""
+        alone = sum(map(len, batch.values()))
+        if fate is Fate.TOO_MUCH:
+            times = max(self._pressed.get(user, 0) for user in batch)
+            self._pressed.update(dict.fromkeys(batch, times + 1))
+            alone = min(alone, 2**times)
+        for user, taken in batch.items():
+            if alone > 0:
+                self._alone[user] = min(alone, len(taken))
+                alone -= len(taken)
+            self._make_ready(user)
 
     def _gather(self, user: User) -> Batch:
         """Take events out of their queues, of this user and of others who are ready, until there are enough."""
@@ -90,19 +119,19 @@ class CourierOfBatches(Courier):
         self.queued -= len(taken)
         return taken
 
-    async def _send(self, batch: Batch) -> bool:
-        """Whether all of it was taken; if not it is back in its queues."""
+    async def _send(self, batch: Batch) -> Fate:
+        """What became of it; unless it was taken it is back in its queues."""
         for user, taken in batch.items():
             self.flying[user], self._flying_since[user] = taken[0], time.monotonic()
-        were_taken = False
+        fate = Fate.REFUSED
         try:
-            were_taken = await self._deliver_together([owed for taken in batch.values() for owed in taken])
+            fate = await self._deliver_together([owed for taken in batch.values() for owed in taken])
         finally:
             for user in batch:
                 del self.flying[user], self._flying_since[user]
-            if not were_taken:
+            if fate is not Fate.TAKEN:
                 self._put_back(batch)
-        return were_taken
+        return fate
 
     def _put_back(self, batch: Batch) -> None:
         for user, taken in batch.items():
@@ -112,6 +141,7 @@ class CourierOfBatches(Courier):
     def _let_go_on(self, batch: Batch) -> None:
         """All of it was taken."""
         for user, taken in batch.items():
+            self._pressed.pop(user, None)
             for owed in taken:
                 self._forget(owed)
             if self._queues[user]:

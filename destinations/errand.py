@@ -10,6 +10,7 @@ from destinations.attempt import attempt, attempt_together
 from destinations.courier import Courier
 from destinations.courier_of_batches import CourierOfBatches
 from destinations.lease import Lease
+from destinations.outcome import Fate
 from destinations.outlook import Outlook
 from destinations.reader import Owed
 from destinations.sender import Sender
@@ -77,16 +78,16 @@ class Errand:
         self._note()
         return may_go_on
 
-    async def _deliver_together(self, events: Sequence[Owed]) -> bool:
-        """One request for all; False when it was not made, or not taken: then nothing is known of any of them."""
+    async def _deliver_together(self, events: Sequence[Owed]) -> Fate:
+        """One request for all; refused when it was not made. Unless it was taken nothing is known of any of them."""
         if not all(self._sender.may_go_together(owed) and not self._skip_of(owed) for owed in events):
-            return False
+            return Fate.REFUSED
         async with self._sender.slot:
             if not await self._may_send(len(events)):
-                return False
-            were_taken = await attempt_together(events, self._hands, self._sender, self._settler, self._lease)
+                return Fate.REFUSED
+            fate = await attempt_together(events, self._hands, self._sender, self._settler, self._lease)
         self._note()
-        return were_taken
+        return fate
 
     async def _may_send(self, events: int) -> bool:
         await self._has_room.wait()

@@ -19,6 +19,14 @@ class Outcome(StrEnum):
     ABORTED = "aborted"  # will never succeed
 
 
+class Fate(StrEnum):
+    """What became of a request for several events."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"  # one of its events may be why
+    TOO_MUCH = "too_much"  # its destination wants fewer requests for a while
+
+
 def classify(answer: Answer) -> Outcome:
     """2xx delivered; 408, 425, 429, 5xx and no answer retry; 401, 403, 410 refused; other 3xx and 4xx aborted."""
     status = answer.status
@@ -29,6 +37,15 @@ def classify(answer: Answer) -> Outcome:
     if status in REFUSED_STATUSES:
         return Outcome.REFUSED
     return Outcome.ABORTED
+
+
+def fate(answer: Answer) -> Fate:
+    """2xx taken; 429, and 503 with a `Retry-After`, say when, and nothing about what."""
+    if classify(answer) is Outcome.DELIVERED:
+        return Fate.TAKEN
+    if answer.status == 429 or (answer.status == 503 and answer.retry_after):
+        return Fate.TOO_MUCH
+    return Fate.REFUSED
 
 
 def describe(answer: Answer) -> str:

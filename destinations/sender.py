@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 from destinations import registry
 from destinations.batch_size import BatchSize
 from destinations.control import Control
-from destinations.outcome import Outcome, classify, describe
+from destinations.outcome import Fate, Outcome, classify, describe, fate, retry_after_seconds
 from destinations.plugins.base import BatchPlugin, BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
 from destinations.selection import FORGOTTEN
@@ -29,6 +29,9 @@ from rudderproj.masking import masker
 BURST_SECONDS = 0.05  # timers are late: what was missed so long ago may be made up for
 BATCHES = 2  # requests in flight at least, if they may be: a batch fills while another is on its way
 BATCH_SECONDS = 0.5  # of the rate: a batch has no more than that, so that it is no burst, nor long waited for
+
+PAUSE_SECONDS = 1.0  # after a batch that was too much, if its answer does not say how long
+PAUSE_MOST_SECONDS = 10.0  # whatever it says: who asks for more says so to single events too, and opens the breaker
 
 
 class PluginBroken(Exception):
@@ -164,7 +167,7 @@ class Sender:
 
     async def turn(self, stopping: asyncio.Event, events: int = 1) -> bool:
         """Wait until the rate allows so many events more; False when `stopping` came first."""
-        if self._interval:
+        if self._interval or self._next_at:
             async with self._pace:
                 await self.rest(stopping)
                 if not stopping.is_set():
@@ -174,8 +177,8 @@ class Sender:
 
     async def rest(self, stopping: asyncio.Event) -> None:
         """Wait until the next request would be allowed, or `stopping` comes."""
-        wait = self._next_at - asyncio.get_running_loop().time()
-        if wait > 0 and not stopping.is_set():
+        loop = asyncio.get_running_loop()
+        while (wait := self._next_at - loop.time()) > 0 and not stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await stopping.wait()
@@ -205,8 +208,8 @@ class Sender:
         if outcome is Outcome.DELIVERED:
             self._batch.taken(events)
         elif events > 1:
-            self._batch.refused(events)
-            outcome = Outcome.RETRY  # each by itself
+            self._not_taken(answer, events)
+            outcome = Outcome.RETRY  # of no event: they are sent again
         metrics.ATTEMPTS.add(1, self._control.name, outcome)
         metrics.ATTEMPT_SECONDS.add(answer.seconds, outcome)
         wide(
@@ -221,6 +224,18 @@ class Sender:
             duration_ms=round(answer.seconds * 1000, 1),
         )
         return answer
+
+    def _not_taken(self, answer: Answer, events: int) -> None:
+        """A request for several was not. Fewer go together unless it was for the moment: 429, and any 503.
+
+        Each of those events by itself would be more requests for one that wants fewer.
+        """
+        if fate(answer) is Fate.TOO_MUCH:
+            asked = retry_after_seconds(answer, self._clock())
+            pause = PAUSE_SECONDS if asked is None else min(asked, PAUSE_MOST_SECONDS)
+            self._next_at = max(self._next_at, asyncio.get_running_loop().time() + pause)
+        elif answer.status != 503:
+            self._batch.refused(events)
 
 
 def _content(owed: Owed) -> tuple[str, dict[str, Any]]:

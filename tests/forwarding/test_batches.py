@@ -13,6 +13,7 @@ from destinations.courier_of_batches import CourierOfBatches
 from destinations.models import Attempt
 from destinations.oracle.script import HANG, Reply
 from destinations.oracle.sink import Sink
+from destinations.outcome import Fate
 from destinations.reader import Owed
 from destinations.replay.create import create
 from destinations.replay.selection import Selection
@@ -29,6 +30,7 @@ class Receiver:
 
     def __init__(self, refused: frozenset[str] = frozenset(), most: int = MOST, senders: int = 1) -> None:
         self._refused = refused
+        self.too_much: list[bool] = []  # whether the next batches are
         self.batches: list[list[str]] = []
         self.taken: list[str] = []
         self.answers = asyncio.Event()
@@ -43,15 +45,17 @@ class Receiver:
         self.taken.append(event.message_id)
         return True
 
-    async def _together(self, events: Sequence[Owed]) -> bool:
+    async def _together(self, events: Sequence[Owed]) -> Fate:
         ids = [event.message_id for event in events]
         self.batches.append(ids)
         await asyncio.sleep(0)
         await self.answers.wait()
+        if self.too_much and self.too_much.pop(0):
+            return Fate.TOO_MUCH
         if not self._refused.isdisjoint(ids):
-            return False
+            return Fate.REFUSED
         self.taken += ids
-        return True
+        return Fate.TAKEN
 
 
 def test_what_is_ready_goes_together_each_user_s_in_order() -> None:
@@ -106,6 +110,74 @@ def test_of_a_refused_batch_each_event_goes_by_itself_and_a_failed_one_keeps_its
         assert [event.message_id for event in receiver.courier.take_queue((1, "b"))] == ["b2"]
         await receiver.courier.cancel()
         assert (receiver.courier.queued, receiver.courier.busy_users) == (0, 0)
+
+    run(work)
+
+
+def test_of_a_batch_that_is_too_much_only_the_first_goes_alone_and_twice_as_many_each_time_again() -> None:
+    async def work() -> None:
+        receiver = Receiver()
+        receiver.too_much = [True, True, True, False, True]
+        for number in range(15):
+            receiver.courier.add(owed("a", number))
+        await until(lambda: len(receiver.taken) == 15)
+        for number in range(15, 18):
+            receiver.courier.add(owed("a", number))
+        await until(lambda: len(receiver.taken) == 18)
+        await receiver.courier.cancel()
+        assert [len(batch) for batch in receiver.batches] == [15, 14, 12, 8, 3, 2], "after 1, 2 and 4; then 1 again"
+        assert receiver.taken == [f"a{number}" for number in range(18)]
+        assert (receiver.courier._pressed, receiver.courier._alone) == ({}, {})
+
+    run(work)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    too_much=st.lists(st.booleans(), max_size=12),
+    refused=st.sets(st.tuples(st.sampled_from("abc"), st.integers(0, 9))),
+    senders=st.integers(1, 3),
+)
+def test_whatever_is_too_much_comes_once_and_in_order_up_to_what_is_refused(
+    too_much: list[bool], refused: set[tuple[str, int]], senders: int
+) -> None:
+    ends = {user: min([number for who, number in refused if who == user], default=10) for user in "abc"}
+
+    async def work() -> None:
+        receiver = Receiver(frozenset(f"{user}{number}" for user, number in refused), 8, senders)
+        receiver.too_much = too_much
+        for number in range(10):
+            for user in "abc":
+                receiver.courier.add(owed(user, number))
+        await until(lambda: len(receiver.taken) == sum(ends.values()))
+        await until(lambda: not receiver.courier.flying)
+        for user, end in ends.items():
+            assert [m for m in receiver.taken if m[0] == user] == [f"{user}{n}" for n in range(end)]
+            receiver.courier.take_queue((1, user))
+        assert receiver.courier.failure is None
+        assert (receiver.courier._pressed, receiver.courier._alone) == ({}, {})
+        await receiver.courier.cancel()
+
+    run(work)
+
+
+def test_after_a_refusal_that_was_the_event_s_own_the_rest_of_its_batch_goes_alone() -> None:
+    async def work() -> None:
+        receiver = Receiver(frozenset({"a0"}))
+        for name, number in (("a", 0), ("a", 1), ("b", 0)):
+            receiver.courier.add(owed(name, number))
+        await until(lambda: receiver.taken == ["b0"])
+        await until(lambda: not receiver.courier.flying)
+        for number in (1, 2):
+            receiver.courier.add(owed("b", number))
+            receiver.courier.add(owed("a", number + 1))
+        receiver.courier.unblock((1, "a"))
+        await until(lambda: len(receiver.taken) == 6)
+        await receiver.courier.cancel()
+        assert receiver.batches[0] == ["a0", "a1", "b0"]
+        assert "a1" not in [name for batch in receiver.batches[1:] for name in batch]
+        assert [name for name in receiver.taken if name[0] == "a"] == ["a1", "a2", "a3"]
+        assert not receiver.courier._alone
 
     run(work)
 
@@ -346,6 +418,30 @@ def test_a_destination_that_takes_no_lists_gets_everything_one_by_one_and_the_ne
     assert world.health().state == "ok"
     assert (world.health().learned or {})["of"] == MOST
     assert (world.health().learned or {})["batch"] < MOST
+
+
+def test_one_batch_that_is_too_much_leaves_no_row_and_is_sent_again_when_it_was_asked_to_be(world: World) -> None:
+    world.many(30, 2)
+    world.sink.everyone = Reply(429, retry_after="1")
+    with forwarding([world.destination], chosen=limits(share=1, budget_seconds=9.0)):
+        assert world.sink.wait_for(lambda sink: len(sink.batches) >= 1)
+        world.sink.everyone = None
+        assert eventually(world.is_settled)
+    assert world.report().is_clean, world.report()
+    assert Attempt.objects.count() == 0, "no event failed"
+    assert world.health().breaker == "closed"
+    assert (world.health().learned or {"batch": MOST})["batch"] == MOST
+
+
+def test_a_destination_for_which_everything_is_too_much_opens_its_breaker(world: World) -> None:
+    world.many(30, 2)
+    world.sink.everyone = Reply(429, retry_after="0")
+    with forwarding([world.destination], chosen=limits(share=1, budget_seconds=9.0)):
+        assert eventually(lambda: world.health().breaker == "open")
+        world.sink.everyone = None
+        assert eventually(world.is_settled)
+    assert world.report().is_clean, world.report()
+    assert (world.health().learned or {"batch": MOST})["batch"] == MOST
 
 
 def test_a_batch_that_is_never_answered_opens_the_breaker_though_its_link_is_over_by_then(world: World) -> None:
