@@ -71,7 +71,7 @@ class Errand:
         """One attempt; True when the user's next event may follow."""
         if self.skips(owed):
             return True
-        async with self._sender.slot:
+        async with self._sender.slot(1):
             if not await self._may_send(1):
                 return False
             may_go_on = await attempt(owed, self._hands, self._sender, self._settler, self._lease) is not False
@@ -82,7 +82,7 @@ class Errand:
         """One request for all; refused when it was not made. Unless it was taken nothing is known of any of them."""
         if not all(self._sender.may_go_together(owed) and not self._skip_of(owed) for owed in events):
             return Fate.REFUSED
-        async with self._sender.slot:
+        async with self._sender.slot(len(events)):
             if not await self._may_send(len(events)):
                 return Fate.REFUSED
             fate = await attempt_together(events, self._hands, self._sender, self._settler, self._lease)

@@ -18,6 +18,7 @@ from destinations.control import Control
 from destinations.outcome import Fate, Outcome, classify, describe, fate, retry_after_seconds
 from destinations.plugins.base import BatchPlugin, BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
+from destinations.room import BATCHES, Room
 from destinations.selection import FORGOTTEN
 from destinations.throttle import Throttle
 from ingest.tombstone import is_tombstone
@@ -27,7 +28,6 @@ from rudderproj.logs import wide
 from rudderproj.masking import masker
 
 BURST_SECONDS = 0.05  # timers are late: what was missed so long ago may be made up for
-BATCHES = 2  # requests in flight at least, if they may be: a batch fills while another is on its way
 BATCH_SECONDS = 0.5  # of the rate: a batch has no more than that, so that it is no burst, nor long waited for
 
 PAUSE_SECONDS = 1.0  # after a batch that was too much, if its answer does not say how long
@@ -90,9 +90,7 @@ class Sender:
         if bounds.requests and not self.takes_batches:
             start = most = bounds.requests
         self._throttle = Throttle(learned.events if learned else start, most)
-        self.slot: AbstractAsyncContextManager[object] = contextlib.nullcontext()
-        if bounds.requests and self.takes_batches:  # where senders alone do not keep to it
-            self.slot = asyncio.Semaphore(bounds.requests)
+        self._room = Room(lambda: self._throttle.limit, bounds.requests)
         self.mask = masker(registry.schema(seen.type).secrets(seen.config))
         self._interval = self._next_at = 0.0
         self._pace = asyncio.Lock()
@@ -112,13 +110,17 @@ class Sender:
     @property
     def requests(self) -> int:
         """How many requests for several events may be in flight now."""
-        return max(BATCHES, self.singles // self.batch_events)
+        return max(BATCHES, self._throttle.limit // self.batch_events)
 
     @property
     def singles(self) -> int:
-        """How many requests for a single event may be in flight now."""
+        """How many requests for a single event may be in flight now: few, unless that is all there is."""
         limit = self._throttle.limit
-        return min(limit, self._bounds.start) if self.takes_batches else limit
+        return min(limit, self._bounds.start) if self.batch_events > 1 else limit
+
+    def slot(self, events: int) -> AbstractAsyncContextManager[None]:
+        """Where a request for so many is in flight; where each is for one, there are no more senders than room."""
+        return self._room.place(events) if self.takes_batches else contextlib.nullcontext()
 
     @property
     def learned(self) -> Learned:

@@ -37,7 +37,7 @@ class Window:
     taken: int = 0  # events, whenever their requests began
     pressed: int = 0  # answers that say "too much" to requests since the last cut
     late: int = 0  # of these, not answered in time
-    was_full: bool = False  # as many requests as allowed were in flight at once
+    was_full: bool = False  # as many requests as allowed, or events, were in flight at once
 
     @property
     def are_late(self) -> bool:
@@ -57,8 +57,7 @@ class Window:
     @property
     def is_whole(self) -> bool:
         """Whether there are enough answers to compare; fewer are if most are refusals."""
-        rounds = 1 if self.are_most_refused else ROUNDS
-        return self.answers >= max(WINDOW_ANSWERS, rounds * self.allowed)
+        return self.answers >= (PRESSED_OF if self.are_most_refused else max(WINDOW_ANSWERS, ROUNDS * self.allowed))
 
 
 class Trial(NamedTuple):
@@ -96,7 +95,7 @@ class Throttle:
         if window.began is None:
             window.began, window.work = self._worked_at, self._work
         window.allowed = max(window.allowed, allowed)
-        window.was_full = window.was_full or flying == allowed
+        window.was_full = window.was_full or flying == allowed or self._events >= self.limit
         return window
 
     def end(self, events: int = 1) -> None:

@@ -384,6 +384,17 @@ def test_no_more_requests_are_in_flight_than_an_operator_allows_whatever_they_ca
     assert len(world.sink.batches) > 1
 
 
+def test_as_many_batches_are_in_flight_as_their_events_may_be(sink: Sink, committed: None) -> None:
+    world = make_world(sink, config={"batch_events": 10})
+    type(world.health()).objects.update(learned={"events": 60, "batch": 10, "of": 10})
+    sink.everyone = Reply(delay_seconds=0.3)
+    world.many(200, 3)
+    run_once(world.destination, limits(share=1, concurrency=20, concurrency_most=60, budget_seconds=1.5))
+    assert max(map(len, sink.batches)) == 10
+    assert sink.most_in_flight > 3, "as a link that begins would"
+    assert sink.most_in_flight <= 7, "and at most one alone beside six"
+
+
 def test_what_is_passed_over_while_it_waits_for_its_batch_is_not_sent(sink: Sink, committed: None) -> None:
     world = make_world(sink, config={"batch_events": 5})
     sink.everyone = Reply(delay_seconds=2.0)
