@@ -444,9 +444,10 @@ def test_one_batch_that_is_too_much_leaves_no_row_and_is_sent_again_when_it_was_
     assert (world.health().learned or {"batch": MOST})["batch"] == MOST
 
 
-def test_a_destination_for_which_everything_is_too_much_opens_its_breaker(world: World) -> None:
+@pytest.mark.parametrize("reply", [Reply(429, retry_after="0"), Reply(503, retry_after="0"), Reply(503)])
+def test_a_destination_for_which_everything_is_too_much_opens_its_breaker(world: World, reply: Reply) -> None:
     world.many(30, 2)
-    world.sink.everyone = Reply(429, retry_after="0")
+    world.sink.everyone = reply
     with forwarding([world.destination], chosen=limits(share=1, budget_seconds=9.0)):
         assert eventually(lambda: world.health().breaker == "open")
         world.sink.everyone = None
