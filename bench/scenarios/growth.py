@@ -44,6 +44,11 @@ KINDS = {
         lambda value: Layout(sources=int(value)),
         lambda value: Load(users=200, connections=max(10, int(value)), batch=1, rate=TRICKLE_PER_SECOND),
     ),
+    "rate": Kind(
+        "events a second, one by one",
+        _fixed,
+        lambda value: Load(users=200, connections=32, batch=1, rate=value),
+    ),
     "bytes": Kind("size of an event", _fixed, lambda value: Load(size=int(value), at_most=DELIVERIES_PER_SECOND)),
     "days": Kind(
         "days of 20,000 events each in the log",
