@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from psycopg2.errors import UniqueViolation
@@ -81,6 +81,13 @@ _TAKE_LIVE = _taking(
 _TAKE_NAMED = _taking(has_next(), _FREE_NAMED, "l.id = ANY (ARRAY(SELECT id FROM named))")
 _TAKE_SPARE = _taking("l.replay = 0 AND c.off_from IS NULL")
 _TAKE_REPLAYS = _taking(f"l.replay > 0 AND {REPLAY_HAS_NEXT}")
+
+
+class Name(NamedTuple):
+    """A lane as news name it."""
+
+    source_id: int
+    number: int
 
 
 class Which(Enum):
@@ -189,12 +196,11 @@ def take(
     destination_id: int,
     limit: int,
     which: Which = Which.LIVE,
-    named: Sequence[tuple[int, int]] = (),
+    named: Sequence[Name] = (),
 ) -> list[ClaimedLane]:
-    """Add up to `limit` free lanes; `named` are (source id, number), one at least if `which` is NAMED, else none.
-
-    Empty too when the claim is lost.
-    """
+    """Add up to `limit` free lanes, of those `named` if that is `which`. Empty too when the claim is lost."""
+    if which is Which.NAMED and not named:
+        return []
     with raw.cursor() as cursor:
         parameters = {"token": token, "destination": destination_id, "limit": limit}
         which.value.execute(cursor, parameters | (_NAMED.parameters(named) if named else {}))

@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from destinations import checkpoint, lanes
 from destinations.call_thread import CallThread
 from destinations.checkpoint import Changes
-from destinations.lanes import ClaimedLane, Which
+from destinations.lanes import ClaimedLane, Name, Which
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,15 +108,10 @@ class Lease:
         """Whether a request may be started or still be in flight."""
         return self.remaining > 0
 
-    async def take(self, limit: int, which: Which = Which.LIVE) -> list[ClaimedLane]:
-        """Add up to `limit` lanes."""
-        return await self._take(limit, which, ()) if limit > 0 else []
-
-    async def take_named(self, limit: int, named: Sequence[tuple[int, int]]) -> list[ClaimedLane]:
-        """Add up to `limit` of these lanes with events: (source id, number)."""
-        return await self._take(limit, Which.NAMED, named) if limit > 0 and named else []
-
-    async def _take(self, limit: int, which: Which, named: Sequence[tuple[int, int]]) -> list[ClaimedLane]:
+    async def take(self, limit: int, which: Which = Which.LIVE, named: Sequence[Name] = ()) -> list[ClaimedLane]:
+        """Add up to `limit` lanes, of those `named` if that is `which`."""
+        if limit <= 0:
+            return []
         taken = await self._database.run(lanes.take, self.token, self._destination_id, limit, which, named)
         self.lanes |= {lane.id: lane for lane in taken}
         return taken

@@ -142,8 +142,8 @@ class Link:
     async def _take_more(self) -> bool:
         """Take up lanes that have work by now, if any; all lanes, when a trickle has it come to one after the other."""
         named = self._unheld.choose(self._lease.lanes.values(), clock(), self.outlook.all_seconds)
-        room = self._room()
-        taken = await (self._lease.take(room) if named is None else self._lease.take_named(room, named))
+        which = Which.LIVE if named is None else Which.NAMED
+        taken = await self._lease.take(self._room(), which, named or ())
         await self._adopt(taken)
         self._takes += bool(taken)
         if taken and self._takes >= TAKES and self._control.claims == 1 and self._room() <= SPARE_LANES:

@@ -5,18 +5,10 @@ lane out for longer than from one look at all of them to the next.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from destinations.doorbell import Lanes
 from destinations.due import NAMED_SECONDS
-from destinations.lanes import ClaimedLane
-
-
-class Name(NamedTuple):
-    """A lane as news name it."""
-
-    source_id: int
-    number: int
+from destinations.lanes import ClaimedLane, Name
 
 
 class Unheld:

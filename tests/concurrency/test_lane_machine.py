@@ -119,7 +119,7 @@ class LaneMachine(RuleBasedStateMachine):
         """News named lanes of these users."""
         claim, numbers = self.pick(holder), {lane_of(user) for user in users}
         before = set(claim.lanes)
-        self._take(claim, most, Which.NAMED, [(self.world.source.pk, number) for number in sorted(numbers)])
+        self._take(claim, most, Which.NAMED, [lanes.Name(self.world.source.pk, number) for number in sorted(numbers)])
         assert set(claim.lanes) - before <= numbers
 
     def _take(
@@ -127,7 +127,7 @@ class LaneMachine(RuleBasedStateMachine):
         claim: ClaimModel,
         most: int,
         which: Which = Which.LIVE,
-        named: Sequence[tuple[int, int]] = (),
+        named: Sequence[lanes.Name] = (),
     ) -> None:
         taken = lanes.take(self.raw, claim.token, self.destination, most, which, named)
         assert claim.valid or not taken

@@ -171,11 +171,11 @@ def test_claiming_lanes_that_were_named_looks_at_these_alone(world: World) -> No
     for number in range(20):
         source = Source.objects.create(name=f"another {number}", write_key=f"key {number}")
         Link.objects.create(source=source, destination=world.destination)
-    named = [(world.source.pk, number) for number in (3, 5, lane_of("u"))]
+    named = [lanes.Name(world.source.pk, number) for number in (3, 5, lane_of("u"))]
     assert lanes_looked_at(world, Which.NAMED, named) == 3
 
 
-def lanes_looked_at(world: World, which: Which, named: Sequence[tuple[int, int]] = ()) -> int:
+def lanes_looked_at(world: World, which: Which, named: Sequence[lanes.Name] = ()) -> int:
     """How many rows a claim's plan reads of the lanes, where it reads most, to take one."""
     world.append("u", "m")
     with connection.cursor() as cursor:
