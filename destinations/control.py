@@ -74,7 +74,7 @@ class Control:
     probe_due: bool | None
     probes_failed: int
     streak: dict[str, Any]
-    learned: dict[str, int] | None  # sender.Learned, as the last link has it
+    learned: dict[str, int] | None  # allowance.Learned, as the last link has it
     mode: str
     read_at: datetime  # by the database's clock, which decides when a retry is due
     claims: int

@@ -45,11 +45,13 @@ class Errand:
 
     def courier(self) -> Courier:
         """Who goes on it, as many side by side as the destination is sent requests."""
+        allowance = self._sender.allowance
         made = Courier(self._deliver, self._stopping)
-        if self._sender.takes_batches:
-            most = lambda: self._sender.batch_events  # noqa: E731
-            made = CourierOfBatches(self._deliver, self._stopping, self._deliver_together, most)
-        made.allow(self._sender.requests, self._sender.singles)
+        if allowance.takes_batches:
+            made = CourierOfBatches(
+                self._deliver, self._stopping, self._deliver_together, lambda: allowance.batch_events
+            )
+        made.allow(allowance.requests, allowance.singles)
         return made
 
     def make_room(self) -> None:
@@ -71,7 +73,7 @@ class Errand:
         """One attempt; True when the user's next event may follow."""
         if self.skips(owed):
             return True
-        async with self._sender.slot(1):
+        async with self._sender.allowance.slot(1):
             if not await self._may_send(1):
                 return False
             may_go_on = await attempt(owed, self._hands, self._sender, self._settler, self._lease) is not False
@@ -82,7 +84,7 @@ class Errand:
         """One request for all; refused when it was not made. Unless it was taken nothing is known of any of them."""
         if not all(self._sender.may_go_together(owed) and not self._skip_of(owed) for owed in events):
             return Fate.REFUSED
-        async with self._sender.slot(len(events)):
+        async with self._sender.allowance.slot(len(events)):
             if not await self._may_send(len(events)):
                 return Fate.REFUSED
             fate = await attempt_together(events, self._hands, self._sender, self._settler, self._lease)
@@ -91,7 +93,7 @@ class Errand:
 
     async def _may_send(self, events: int) -> bool:
         await self._has_room.wait()
-        return await self._sender.turn(self._stopping, events) and self._lease.is_good
+        return await self._sender.turns.take(self._stopping, events) and self._lease.is_good
 
     def _note(self) -> None:
         self._outlook.note_answer()

@@ -7,9 +7,10 @@ from datetime import datetime
 from django.conf import settings
 
 from destinations import control
+from destinations.allowance import Bounds
 from destinations.control import Control
 from destinations.retry import RetryPolicy
-from destinations.sender import Bounds, Sender
+from destinations.sender import Sender
 from destinations.settle import Settler
 from rudderproj.http import HttpClient
 

@@ -72,7 +72,7 @@ class Link:
         self._errand = Errand(lease, sender, settler, hands, outlook, seen.skip)
         self._courier = self._errand.courier()
         self._memory = Memory(self._courier.sizes, outlook.links)
-        self._replays = Replays(database, self._courier, settler, hands, sender.singles, clock)
+        self._replays = Replays(database, self._courier, settler, hands, sender.allowance.singles, clock)
         self._replays.keep(seen.replays)
         self._telling: list[asyncio.Task[None]] = []
         self.progressed = False  # something was settled: the next link may find more
@@ -201,9 +201,9 @@ class Link:
 
     def _send_as_much_as_is_taken(self) -> None:
         """Follow what the answers so far say of how much the destination takes at once."""
-        sender = self._sender
-        self._courier.allow(sender.requests, sender.singles)
-        self._replays.pace.senders = max(sender.singles, sender.requests * sender.batch_events)
+        allowance = self._sender.allowance
+        self._courier.allow(allowance.requests, allowance.singles)
+        self._replays.pace.senders = allowance.events
 
     async def _look_around(self) -> None:
         """Read mode, health and configuration anew, and retry what has become due."""
@@ -224,7 +224,7 @@ class Link:
             raise LeaseLost("destination deleted")
         self._control, self._wanted = seen, seen.wanted(self._sender.names)
         self._errand.skip = seen.skip
-        self._sender.keep_rate(seen.rate_limit, seen.claims)
+        self._sender.turns.keep_rate(seen.rate_limit, seen.claims)
         self._replays.keep(seen.replays)
         gone = [lane.id for lane in self._lease.lanes.values() if lane.connection_id not in self._wanted]
         self._lease.forget(gone)
@@ -355,7 +355,8 @@ class Link:
         if rests := self._replays.pace.rests():
             await self._database.run(steer.note_rests, rests)
         await self._witness.report()
-        await self._lease.during(self._sender.rest(asyncio.Event()))  # the next link does not know of our last request
+        # The next link does not know of our last request.
+        await self._lease.during(self._sender.turns.rest(asyncio.Event()))
         await self._lease.close()
 
     async def _hand_over(self) -> bool:

@@ -65,7 +65,7 @@ class Health(models.Model):
     probe_at = models.DateTimeField(null=True)
     probes_failed = models.PositiveIntegerField(default=0)
     streak = models.JSONField(default=dict)  # breaker.Streak: failures since the last success
-    learned = models.JSONField(null=True)  # sender.Learned: how much it takes at once, as the last link found out
+    learned = models.JSONField(null=True)  # allowance.Learned: how much it takes at once, as the last link found out
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True)
 

@@ -164,7 +164,7 @@ def _shuffled(heads: dict[int, Owed]) -> list[Owed]:
 
 async def _probe(owed: Owed, lease: Lease, sender: Sender, settler: Settler, hands: Hands) -> bool:
     """Send one head; True when the destination took it."""
-    await sender.turn(asyncio.Event())
+    await sender.turns.take(asyncio.Event())
     return await attempt(owed, hands, sender, settler, lease) is True
 
 

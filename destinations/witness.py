@@ -21,7 +21,7 @@ class Witness:
         self._destination_id = destination_id
         self._settler = settler
         self._noted = seen.streak
-        self._sender, self._learned = sender, sender.learned
+        self._sender, self._learned = sender, sender.allowance.learned
 
     @property
     def verdict(self) -> Verdict:
@@ -42,7 +42,7 @@ class Witness:
         And how much it takes at once, for the next link.
         """
         settler = self._settler
-        if (learned := self._sender.learned) != self._learned:
+        if (learned := self._sender.allowance.learned) != self._learned:
             await self._database.run(health.note_learned, self._destination_id, learned._asdict())
         if self.verdict is Verdict.OPEN:
             await self._database.run(

@@ -150,7 +150,7 @@ class Examination:
         if not owed.is_row and (reason := self._refusal(owed)):
             self._settler.filtered(owed, reason)
             return Fate.SETTLED
-        await self._lease.during(self._sender.turn(asyncio.Event()))
+        await self._lease.during(self._sender.turns.take(asyncio.Event()))
         if not self._lease.is_good:
             raise LeaseLost("deadline passed")
         took = await self._lease.during(attempt(owed, self._hands, self._sender, self._settler, self._lease))
