@@ -125,6 +125,7 @@ class Validator:
         return message_id
 
 
+@functools.lru_cache(4096)  # the events of a batch are of one user, most of the time
 def rudder_id(user_id: str, anonymous_id: str) -> str:
     """RudderStack's id of the pair: an MD5 dressed as a version 4 UUID."""
     digest = bytearray(hashlib.md5(f"{user_id}:{anonymous_id}".encode(), usedforsecurity=False).digest())
@@ -136,7 +137,10 @@ def rudder_id(user_id: str, anonymous_id: str) -> str:
 
 def format_time(moment: datetime) -> str:
     """UTC with milliseconds, as the SDKs write it."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = moment.astimezone(UTC)
+    if not moment.microsecond:
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return orjson.dumps(moment)[1:24].decode() + "Z"  # a quarter of isoformat's time, but it writes no .000
 
 
 _format_again = functools.lru_cache(16)(format_time)  # the moment of a request, for each of its events

@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 24, 15, 0, 0, 123000, tzinfo=UTC)
 NEW_ID = "00000000-0000-4000-8000-000000000001"
 SOURCE = SourceInfo(7, "web", True, None, False)
 ROUTE = Reception(SOURCE, NOW, "203.0.113.9", None, "track")
+NAIVE = NOW.replace(tzinfo=None)
 BATCH = Reception(SOURCE, NOW, "203.0.113.9")
 validator = Validator(lambda: NEW_ID, max_depth=8)
 
@@ -233,6 +234,14 @@ def test_the_write_key_is_stored_with_no_event_and_no_refused_one() -> None:
 
 def test_times_are_written_in_utc_with_milliseconds() -> None:
     assert format_time(NOW + timedelta(microseconds=999)) == "2026-11-24T15:00:00.123Z"
+    assert format_time(NOW.replace(microsecond=0)) == "2026-11-24T15:00:00.000Z"
+    assert format_time(NOW.replace(year=7)) == "0007-11-24T15:00:00.123Z"
+
+
+@given(st.datetimes(NAIVE.replace(year=2), NAIVE.replace(year=9998), timezones=st.timezones()))
+def test_any_time_is_written_as_the_standard_library_writes_it(moment: datetime) -> None:
+    standard = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    assert format_time(moment) == standard.replace("+00:00", "Z")
 
 
 IDS = st.none() | st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.lists(st.text())
