@@ -203,7 +203,7 @@ class Link:
         """Follow what the answers so far say of how much the destination takes at once."""
         allowance = self._sender.allowance
         self._courier.allow(allowance.requests, allowance.singles)
-        self._replays.pace.senders = allowance.events
+        self._replays.pace.in_flight = allowance.events
 
     async def _look_around(self) -> None:
         """Read mode, health and configuration anew, and retry what has become due."""

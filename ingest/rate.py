@@ -1,4 +1,4 @@
-"""Requests a second of each source, counted in this process.
+"""Requests a second of each source, or token, counted in this process.
 
 Owns the token buckets. Must never be shared between processes: a limit that needs a service fails with it.
 """
@@ -19,14 +19,14 @@ class _Bucket:
 
 
 class Buckets:
-    """One token bucket a source; a bucket holds one second's worth."""
+    """One token bucket a key; a bucket holds one second's worth."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: dict[int, _Bucket] = {}
 
-    def take(self, source_id: int, rate: int) -> float:
+    def take(self, key: int, rate: int) -> float:
         """Take a token at `rate` a second: 0.0 when there was one, else the seconds after which to come back.
 
         Each who is refused is promised a time of its own: rudder-node comes back three times only, and would find
@@ -34,7 +34,7 @@ class Buckets:
         """
         with self._lock:
             now = self._clock()
-            bucket = self._buckets.setdefault(source_id, _Bucket(rate, now, now))
+            bucket = self._buckets.setdefault(key, _Bucket(rate, now, now))
             bucket.tokens = min(float(rate), bucket.tokens + (now - bucket.counted_at) * rate)
             bucket.counted_at = now
             if bucket.tokens >= 1.0:

@@ -98,8 +98,8 @@ VARIABLES = (
         "`Retry-After` of every 503: rudder-node without Redis outlives an outage three times as long",
     ),
     Variable("FLOWER_PORT", "5555", v.port, "port of Flower"),
-    Variable("FLOWER_USER", "admin", v.text, "login of Flower"),
-    Variable("FLOWER_PASSWORD", "", v.text, "password of Flower", True),
+    Variable("FLOWER_USER", "admin", v.text, "login of Flower; outside `make run`: FLOWER_BASIC_AUTH=user:password"),
+    Variable("FLOWER_PASSWORD", "", v.text, "password of Flower, of `make run`", True),
     Variable("DATA_DIR", ".data", v.text, "where `make run` keeps databases, logs and generated secrets"),
     Variable(
         "NODE_ID",

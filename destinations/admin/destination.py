@@ -44,7 +44,7 @@ class DestinationAdmin(ButtonAdmin):
     list_select_related = ("health",)
     search_fields = ("name",)
     inlines = (ConnectionInline,)
-    actions = ("pause", "resume", "resume_and_skip")
+    actions = ("pause", "resume")  # to skip is asked of each by itself
 
     @admin.display(description="type", ordering="type")
     def shown_type(self, row: Destination) -> str:
@@ -174,12 +174,5 @@ class DestinationAdmin(ButtonAdmin):
 
     @admin.action(description="Resume, also when held: deliver what is owed", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
-        self._resume(request, queryset, skip=False)
-
-    @admin.action(description="Resume, also when held: skip what is owed", permissions=["change"])
-    def resume_and_skip(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
-        self._resume(request, queryset, skip=True)
-
-    def _resume(self, request: HttpRequest, queryset: QuerySet[Destination], *, skip: bool) -> None:
-        changed = actions.resume(queryset.values_list("pk", flat=True), request.user.get_username(), skip=skip)
+        changed = actions.resume(queryset.values_list("pk", flat=True), request.user.get_username(), skip=False)
         self.message_user(request, f"{changed} now ok")

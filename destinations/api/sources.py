@@ -25,7 +25,9 @@ class SourceOut(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     enabled = serializers.BooleanField()
-    rate_limit = serializers.IntegerField(allow_null=True, help_text="requests a second; null: no limit")
+    rate_limit = serializers.IntegerField(
+        allow_null=True, help_text="requests a second, in each web process; null: none"
+    )
     user_key = serializers.ChoiceField(Source.UserKey.choices, help_text="which id comes first as the user key")
     retired_at = MomentField(allow_null=True, help_text="its apps are told to stop for good; wins over `enabled`")
     created_at = MomentField()

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from destinations.replay.selection import Running
 
 BURST_SECONDS = 0.25  # what was not used of a rate for so long may be made up for
-ALONE = 4  # times the senders: events in memory while there is nothing live to send
-BESIDE = 0.25  # of the senders while there is
+ALONE = 4  # times what may be in flight: events in memory while there is nothing live to send
+BESIDE = 0.25  # of what may be in flight while there is
 
 
 @dataclass(slots=True)
@@ -22,9 +22,9 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Pace:
-    """One link's. `senders`: events it may have in flight."""
+    """One link's. `in_flight`: events it may have so."""
 
-    senders: int
+    in_flight: int
     clock: Callable[[], float]
     has_held_back: bool = False
     _buckets: dict[int, _Bucket] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Pace:
 
     def room(self, live_events: int, replayed_events: int) -> int:
         """How many more may be in memory, given how many are."""
-        most = max(1, int(self.senders * BESIDE)) if live_events else self.senders * ALONE
+        most = max(1, int(self.in_flight * BESIDE)) if live_events else self.in_flight * ALONE
         return most - replayed_events
 
     def allowed(self, replay: int, wanted: int) -> int:

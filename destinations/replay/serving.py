@@ -21,7 +21,7 @@ MOST_EVENTS = 2000  # read at once, where few of them are what was asked for
 
 
 class Replays:
-    """The replays that one link has lanes of. `senders`: events it may have in flight."""
+    """The replays that one link has lanes of. `in_flight`: events it may have so."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Replays:
         courier: Courier,
         settler: Settler,
         hands: Hands,
-        senders: int,
+        in_flight: int,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class Replays:
         self._hands = hands
         self._lane_ids: set[int] = set()
         self._sent_share = 1.0  # of what was read last
-        self.pace = Pace(senders, clock)
+        self.pace = Pace(in_flight, clock)
         self.running: Mapping[int, Running] = {}
 
     def keep(self, running: Mapping[int, Running]) -> None:
