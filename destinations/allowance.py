@@ -65,11 +65,24 @@ class Allowance:
     @property
     def requests(self) -> int:
         """How many requests for several events may be in flight now."""
-        return max(BATCHES, self._throttle.limit // self.batch_events)
+        return self._allowed(self._batches)
 
     @property
     def singles(self) -> int:
         """How many requests for a single event may be in flight now: few, unless that is all there is."""
+        return self._allowed(self._alone)
+
+    def _allowed(self, requests: int) -> int:
+        """So many, or as many as an operator allows: more senders would only keep events to themselves."""
+        return min(requests, self._bounds.requests or requests)
+
+    @property
+    def _batches(self) -> int:
+        """How many the throttle has in mind."""
+        return max(BATCHES, self._throttle.limit // self.batch_events)
+
+    @property
+    def _alone(self) -> int:
         limit = self._throttle.limit
         return min(limit, self._bounds.start) if self.batch_events > 1 else limit
 
@@ -89,7 +102,7 @@ class Allowance:
 
     def begin(self, events: int) -> Window:
         """A request for so many begins. `end` follows, whatever comes of it."""
-        return self._throttle.begin(self.requests if events > 1 else self.singles, events)
+        return self._throttle.begin(self._batches if events > 1 else self._alone, events)
 
     def end(self, events: int) -> None:
         """It is over, answered or not."""

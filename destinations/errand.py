@@ -97,6 +97,7 @@ class Errand:
 
     def _note(self) -> None:
         self._outlook.note_answer()
-        if self._settler.settled >= CHECKPOINT_EVENTS:
+        # Who is told to stop sends nothing more, and must not be kept waiting for a checkpoint that may never come.
+        if self._settler.settled >= CHECKPOINT_EVENTS and not self._stopping.is_set():
             self._has_room.clear()
             self._outlook.cut_short()

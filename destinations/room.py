@@ -1,15 +1,21 @@
 """Room for what one link has in flight, where requests for one event and for several share it.
 
 Counts events. A kind that hangs must not hold up the other: each has a request or two, whatever there is of the other.
-Must never let more requests through than an operator allows.
+Must never let more requests through than an operator allows, nor anybody past who waits with one of the same kind.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 BATCHES = 2  # requests for several at least, if they may be: a batch fills while another is on its way
 SINGLES = 1
+
+
+class _Waiting(NamedTuple):
+    events: int
+    has_place: asyncio.Future[None]
 
 
 class Room:
@@ -20,24 +26,40 @@ class Room:
         self._requests = requests
         self._flying = {False: 0, True: 0}  # requests, by whether they are for several events
         self._events = 0
-        self._waiting: list[asyncio.Future[None]] = []  # who came first is first
+        self._waiting: list[_Waiting] = []  # who came first is first
 
     @asynccontextmanager
     async def place(self, events: int) -> AsyncIterator[None]:
         """Wait until a request for so many may begin; it is in flight until the block ends."""
-        while not self._has_room(events):
-            waits = asyncio.get_running_loop().create_future()
-            self._waiting.append(waits)
-            await waits
-        self._count(events > 1, 1, events)
+        one = _Waiting(events, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        self._give()
         try:
+            await one.has_place
             yield
         finally:
-            self._count(events > 1, -1, -events)
-            waiting, self._waiting = self._waiting, []
-            for one in waiting:
-                if not one.done():
-                    one.set_result(None)
+            if one.has_place.cancelled():
+                self._waiting.remove(one)
+            else:
+                self._count(events > 1, -1, -events)
+            self._give()
+
+    def _give(self) -> None:
+        """Give what room there is to those who wait, in the order in which they came.
+
+        To them and not to who asks next: a sender that has just been answered asks again before they are awake.
+        """
+        held_up: set[bool] = set()
+        for one in self._waiting[:]:
+            together = one.events > 1
+            if one.has_place.cancelled() or together in held_up:
+                continue
+            if self._has_room(one.events):
+                self._waiting.remove(one)
+                self._count(together, 1, one.events)
+                one.has_place.set_result(None)
+            else:
+                held_up.add(together)
 
     def _has_room(self, events: int) -> bool:
         flying = self._flying[events > 1]

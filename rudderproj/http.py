@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 from pyreqwest.http import Url
+from pyreqwest.response import Response
 
 from rudderproj.egress import EgressRefused, Resolver
 from rudderproj.http_clients import Clients, Key
@@ -22,7 +23,10 @@ CONNECT_SECONDS = 5.0  # at most; less where a request has less than twice the t
 
 
 class Answer(NamedTuple):
-    """What came of one request. `status` is None when no answer came; then `error` says why."""
+    """What came of one request. `status` is None when no answer came; then `error` says why.
+
+    With a status, what became of the event is known, and `error` is why there is no `body`, if there is none to read.
+    """
 
     status: int | None
     body: str
@@ -126,13 +130,33 @@ class _Prepared(NamedTuple):
 async def _exchange(client: Client, prepared: _Prepared, started: float, seconds: float) -> tuple[Answer, bool]:
     """Send once and read the answer; whether others use its connection meanwhile. Raises PyreqwestError."""
     request = client.request(prepared.method, prepared.target).headers(prepared.headers)
-    request = request.timeout(timedelta(seconds=seconds))
+    # Nothing of the body is waited for before there is a status.
+    request = request.timeout(timedelta(seconds=seconds)).streamed_read_buffer_limit(0)
     async with request.body_bytes(prepared.body).build_streamed() as response:
-        content = await response.body_reader.read(DRAIN_BYTES)
-        text = bytes(content or b"")[:ANSWER_BYTES].decode(errors="replace").replace("\0", "\ufffd")
-        retry_after = response.get_header("retry-after")
-        answer = Answer(response.status, text, retry_after, "", True, time.monotonic() - started)
+        text, problem = await _text(response)
+        answer = Answer(response.status, text, _retry_after(response), problem, True, time.monotonic() - started)
         return answer, response.version == "HTTP/2.0"
+
+
+async def _text(response: Response) -> tuple[str, str]:
+    """The body's beginning, and why it cannot be read: cut off, late, no gzip after all.
+
+    That is no reason to send again: who answers 200 has taken the event.
+    """
+    if response.get_header("content-length") == "0":
+        return "", ""
+    try:
+        content = await response.body_reader.read(DRAIN_BYTES)
+    except PyreqwestError as error:
+        return "", f"unreadable body: {_reason(error)}"
+    return bytes(content or b"")[:ANSWER_BYTES].decode(errors="replace").replace("\0", "\ufffd"), ""
+
+
+def _retry_after(response: Response) -> str | None:
+    try:
+        return response.get_header("retry-after")
+    except ValueError:  # bytes that are no ASCII
+        return None
 
 
 def _no_answer(error: str, connected: bool, started: float) -> Answer:

@@ -91,3 +91,44 @@ def test_who_is_cancelled_while_it_waits_leaves_its_place_to_others() -> None:
         assert held.flying == []
 
     run(work)
+
+
+def test_who_asks_again_at_once_does_not_pass_who_waits() -> None:
+    async def work() -> None:
+        room, went = Room(lambda: 64, 1), list[str]()
+
+        async def sender(name: str, events: int) -> None:
+            for _ in range(50):
+                async with room.place(events):
+                    went.append(name)
+                    await asyncio.sleep(0)
+
+        await asyncio.gather(sender("a", 10), sender("b", 10), sender("alone", 1))
+        assert went == ["a", "b", "alone"] * 50
+
+    run(work)
+
+
+def test_a_batch_that_finds_no_room_does_not_hold_up_single_events_that_do() -> None:
+    async def work() -> None:
+        held = Held(Room(lambda: 10))
+        await held.ask(4, 4, 3, 1, 1, 1)
+        assert held.flying == [4, 4, 1, 1]
+        await held.end()
+
+    run(work)
+
+
+def test_who_is_cancelled_with_a_place_just_given_to_it_passes_it_on() -> None:
+    async def work() -> None:
+        room = Room(lambda: 1)
+        second, third = Held(room), Held(room)
+        async with room.place(1):
+            await second.ask(1)
+            await third.ask(1)
+        second.tasks[0].cancel()  # it has the place, and has not been told yet
+        await until(lambda: third.flying == [1])
+        assert second.flying == []
+        await third.end()
+
+    run(work)
