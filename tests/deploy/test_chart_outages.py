@@ -142,6 +142,51 @@ def test_the_database_is_set_as_where_the_figures_were_measured() -> None:
     assert {name: measured[name] for name in same} == {name: ours[name] for name in same}
 
 
+def test_parameters_of_yours_win_over_the_charts_and_are_words() -> None:
+    """A PostgreSQL with more memory; the operator takes no numbers."""
+
+    def found(*options: str) -> dict[str, str]:
+        (cluster,) = of_kind("multi", "Cluster", *options)
+        parameters: dict[str, str] = cluster["spec"]["postgresql"]["parameters"]
+        return parameters
+
+    yours = {"shared_buffers": "1GB", "jit": 0, "log_rotation_size": 10000000, "random_page_cost": 1.1}
+    wanted = {"shared_buffers": "1GB", "jit": "0", "log_rotation_size": "10000000", "random_page_cost": "1.1"}
+    assert found("--set-json", f"postgres.parameters={json.dumps(yours)}") == found() | wanted
+
+
+@pytest.mark.parametrize(
+    ("parameter", "why"),
+    [
+        ("max_connections=500", "the chart counts the pods that there may be"),
+        ("max_slot_wal_keep_size=5GB", "say postgres.storage.walForStandby"),
+        ("Max_Connections=500", "Max_Connections"),  # the same to PostgreSQL
+        ("jit=true", "jit"),
+    ],
+)
+def test_a_parameter_that_other_values_say_is_refused(parameter: str, why: str) -> None:
+    done = template("multi", "--set", f"postgres.parameters.{parameter}")
+    assert done.returncode != 0
+    assert why in done.stderr
+    assert parameter.partition("=")[0] in done.stderr
+
+
+def test_the_page_says_what_a_database_with_more_memory_is_told() -> None:
+    page = (
+        (ROOT / "docs/howto/deploy.md")
+        .read_text()
+        .partition("**More memory for the database**")[2]
+        .partition("\n\n")[0]
+    )
+    (given,) = re.findall(r"`(\{shared_buffers: [^`]+\})`", page)
+    (cluster,) = of_kind("multi", "Cluster", "--set-json", f"postgres.parameters={json.dumps(yaml.safe_load(given))}")
+    ours = cluster["spec"]["postgresql"]["parameters"]
+    assert {name: ours[name] for name in yaml.safe_load(given)} == yaml.safe_load(given)
+    for name in ("wal_compression", "synchronous_commit", "max_connections", "max_slot_wal_keep_size"):
+        assert f"`{name}" in page, name
+    assert "not measured" in " ".join(page.split())
+
+
 @both
 def test_a_zone_that_stays_dark_does_not_fill_the_primarys_volume(preset: str) -> None:
     """Its slot keeps WAL; what the pages say of how much, and of a volume's size, holds for both presets."""
