@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.chart import PRESETS, of_kind
+from tests.deploy.chart import PRESETS, of_kind, template
 from tests.metrics.promtool import promtool
 from tests.metrics.test_deploy import rules
 
@@ -18,8 +18,8 @@ THERE = 'namespace="other"'
 WEB_PODS = "kube_deployment_status_replicas_available"
 
 
-def groups(preset: str = "multi") -> list[dict[str, Any]]:
-    (found,) = of_kind(preset, "PrometheusRule")
+def groups(preset: str = "multi", *options: str) -> list[dict[str, Any]]:
+    (found,) = of_kind(preset, "PrometheusRule", *options)
     listed: list[dict[str, Any]] = found["spec"]["groups"]
     return listed
 
@@ -44,6 +44,12 @@ def prometheus_says(folder: Path, test: dict[str, Any]) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
+def check(path: Path) -> None:
+    """Fails unless Prometheus takes these rules."""
+    done = subprocess.run([promtool(), "check", "rules", str(path)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def raised(alert: str) -> dict[str, Any]:
     """The alert as Prometheus would send it, when its labels say nothing further."""
     rule = next(rule for group in groups() for rule in group["rules"] if rule["alert"] == alert)
@@ -66,6 +72,27 @@ def test_the_rules_are_those_of_the_repository_and_two_of_the_cluster() -> None:
     listed = [rule for group in json.loads(unscoped) for rule in group["rules"]]
     assert listed[:-2] == rules()
     assert [rule["alert"] for rule in listed[-2:]] == ["RudderprojNoWebPod", "RudderprojVolumeFills"]
+
+
+@pytest.mark.parametrize(
+    "base", ["https://git.example.com/rudderproj/blob/v0.1.0", "http://wiki/", "https://wiki/#/a:b"]
+)
+def test_whoever_is_on_call_can_open_the_page_of_each_alert(base: str, tmp_path: Path) -> None:
+    linked = groups("multi", "--set", f"monitoring.runbookBase={base}")
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": linked}))
+    check(tmp_path / "rules.yml")
+    for group in (listed := json.loads(json.dumps(linked))):
+        for rule in group["rules"]:
+            url = rule["annotations"].pop("runbook_url")
+            assert url == f"{base.removesuffix('/')}/{rule['annotations']['runbook']}", rule["alert"]
+    assert listed == groups()  # which have none: nothing else is changed
+
+
+@pytest.mark.parametrize("base", ["docs", "https://a b", "https://{{ $labels.a }}", "https://wiki/$1"])
+def test_a_base_that_would_be_no_address_is_refused(base: str) -> None:
+    done = template("multi", "--set-json", f"monitoring.runbookBase={json.dumps(base)}")
+    assert done.returncode != 0
+    assert "runbookBase" in done.stderr
 
 
 def test_a_database_elsewhere_has_no_volume_of_ours() -> None:
@@ -230,5 +257,4 @@ def test_their_number_stays_while_nobody_can_say_what_work_there_is(given: dict[
 
 def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups()}))
-    done = subprocess.run([promtool(), "check", "rules", str(tmp_path / "rules.yml")], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    check(tmp_path / "rules.yml")
