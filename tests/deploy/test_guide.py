@@ -193,6 +193,9 @@ def test_what_the_chart_needs_is_named() -> None:
     ):
         assert word in needed, word
     assert "retired" in page.partition("## The Ingress controller")[2].partition("\n## ")[0]
+    above = page.partition("\n\n    helm upgrade --install ingress-nginx ")[0].rpartition("\n\n")[2]
+    assert "retired in March 2026" in above  # who copies the command has read it
+    assert "Traefik" in above
 
 
 def test_the_sums_of_the_sizing_add_up() -> None:
