@@ -217,3 +217,19 @@ def test_the_sizing_names_the_volume_of_the_presets_and_what_the_soak_measured()
         assert f"`postgres.storage.size`: {cluster['spec']['storage']['size']} in the presets" in sizing
     assert "792 bytes for each event of 513" in (ROOT / "docs/reliability.md").read_text()
     assert "792 for one of 513" in sizing.replace("\n", " ")
+
+
+def test_how_long_a_zone_may_be_away_is_what_the_charts_wal_lasts_for() -> None:
+    """At the bytes an event that the sizing names for a full day; PostgreSQL's GB are GiB."""
+    sizing = (ROOT / "docs/howto/deploy.md").read_text().partition("\n## Sizing\n")[2].partition("\n## ")[0]
+    (full,) = re.findall(r"bytes an event in a day that has just begun, ([\d,]+) in a full one", sizing)
+    storage = yaml.safe_load((ROOT / OURS / "values.yaml").read_text())["postgres"]["storage"]
+    kept = int(storage["walForStandby"].removesuffix("GB"))
+    for preset in PRESETS:
+        values = yaml.safe_load((ROOT / OURS / f"values-{preset}-az.yaml").read_text())
+        assert "walForStandby" not in values["postgres"]["storage"]
+    hours = kept * 2**30 / int(full.replace(",", "")) / 3600
+    page = " ".join((ROOT / "docs/runbooks/zone-lost.md").read_text().split())
+    assert f"`postgres.storage.walForStandby`: {kept} GB of PostgreSQL's, which are GiB" in page
+    assert f"At the {full} bytes of WAL an event of a full day" in page
+    assert f"that is {hours / 100:.0f} hours at 100 events a second, {hours / 1000:.1f} hours at 1,000." in page
