@@ -77,7 +77,8 @@ def test_backups_name_a_store_and_a_secret_that_the_page_makes() -> None:
     (store,) = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     assert (store["apiVersion"], store["kind"]) == ("barmancloud.cnpg.io/v1", "ObjectStore")
     assert store["metadata"]["namespace"] == "events"
-    assert f"`postgres.backup: {{objectStore: {store['metadata']['name']}}}`" in page
+    (backup,) = re.findall(r"`postgres\.backup: (\{.*?\})`", page)
+    assert yaml.safe_load(backup)["objectStore"] == store["metadata"]["name"]
     keys = list(store["spec"]["configuration"]["s3Credentials"].values())
     assert keys == [{"name": "object-store", "key": key} for key in ("ACCESS_KEY_ID", "ACCESS_SECRET_KEY")]
     for key in keys:
