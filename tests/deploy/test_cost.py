@@ -45,8 +45,9 @@ def test_volumes_traffic_and_prices_are_those_of_the_chart_and_the_pages() -> No
     (traffic,) = re.findall(r"× 86,400 × 100 = (\d+) GB a day", PAGE)
     assert f"0.01 × {traffic} × 30 = " in PAGE
     scale = " ".join((ROOT / "docs/scale.md").read_text().split())
-    assert "With 0.04 for a core-hour" in scale
-    assert "at 0.10 for a GB a month" in scale
+    for price in ("0.04 for a core-hour", "0.10 for a GB a month", "0.02 for a GB a month of object storage"):
+        assert f"at {price}" in scale
+        assert f"at {price}" in PAGE
     assert "× 0.04 × 730 = " in PAGE
     assert "prices that are **assumed**" in PAGE
 
