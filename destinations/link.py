@@ -22,7 +22,7 @@ from destinations.outlook import POLL_MOST_SECONDS, POLL_SECONDS, Outlook
 from destinations.reader import Owed
 from destinations.replay import steer
 from destinations.replay.serving import Replays
-from destinations.selection import in_gap, unwanted
+from destinations.selection import Wanted, in_gap, unwanted
 from destinations.sender import Sender
 from destinations.settle import Settler
 from destinations.suspects.hands import Hands
@@ -222,14 +222,20 @@ class Link:
         """Mode, health, configuration and connections as they are now."""
         if (seen := await self._database.run(control.read, self._destination_id)) is None:
             raise LeaseLost("destination deleted")
-        self._control, self._wanted = seen, seen.wanted(self._sender.names)
+        before, self._control, self._wanted = self._wanted, seen, seen.wanted(self._sender.names)
         self._errand.skip = seen.skip
         self._sender.turns.keep_rate(seen.rate_limit, seen.claims)
         self._replays.keep(seen.replays)
         gone = [lane.id for lane in self._lease.lanes.values() if lane.connection_id not in self._wanted]
         self._lease.forget(gone)
-        is_over = bool(gone) or self._replays.is_over(self._lease.lanes.values())
+        is_over = bool(gone) or self._judges_anew(before) or self._replays.is_over(self._lease.lanes.values())
         self._outdated = self._outdated or is_over or seen.ends_link_of(self._first)
+
+    def _judges_anew(self, before: dict[int, Wanted]) -> bool:
+        """Whether events that this link may have queued are to wait by now, or to be filtered."""
+        held = {lane.connection_id for lane in self._lease.lanes.values()}
+        pairs = [(before[one], self._wanted[one]) for one in held if one in before]
+        return any((was.active and not now.active) or was.event_filter != now.event_filter for was, now in pairs)
 
     async def _retry_due(self) -> None:
         """Queue the rows of held users whose head is due, but of nobody whose rows are still being written."""

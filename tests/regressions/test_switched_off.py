@@ -8,6 +8,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from destinations import control, link, reader
 from destinations.forward import Forwarder
+from destinations.models import Claim
 from destinations.oracle.script import HANG
 from ingest.statements import insert_events
 from tests.forwarding.test_breaker import open_breaker, probe
@@ -62,6 +63,24 @@ def test_a_link_decides_by_no_older_configuration_than_the_events_it_has_read(
         assert eventually(lambda: world.balance()["filtered"] == 1 or "o0" in world.sink.ids())
 
     assert "o0" not in world.sink.ids()
+
+
+@pytest.mark.parametrize(
+    ("then", "fate"), [(SWITCH_OFF, "pending"), (DENY, "filtered")], ids=["switched off", "filtered"]
+)
+def test_what_a_link_has_queued_waits_for_whoever_reads_it_by_the_new_configuration(
+    world: World, raw: Connection, then: str, fate: str
+) -> None:
+    world.change(rate_limit=20)
+    world.append("u", *[f"u{number}" for number in range(100)])
+    with forwarding([world.destination], chosen=limits(budget_seconds=20.0)):
+        assert world.sink.wait_for(lambda sink: len(sink.ids()) >= 3)
+        execute(raw, then)
+        assert eventually(lambda: world.balance()["delivered"] >= 3 and not Claim.objects.exists())
+        assert eventually(lambda: (found := world.balance())["delivered"] + found[fate] == 100)
+    terms = world.balance()
+    assert (terms[fate], terms["delivered"]) == (100 - len(world.sink.ids()), len(world.sink.ids()))
+    assert terms["delivered"] < 50
 
 
 @pytest.mark.parametrize(
