@@ -160,6 +160,9 @@ def test_parameters_of_yours_win_over_the_charts_and_are_words() -> None:
     [
         ("max_connections=500", "the chart counts the pods that there may be"),
         ("max_slot_wal_keep_size=5GB", "say postgres.storage.walForStandby"),
+        ("fsync=off", "acknowledged events would be lost"),
+        ("full_page_writes=off", "acknowledged events would be lost"),
+        ("synchronous_commit=off", "acknowledged events would be lost"),
         ("Max_Connections=500", "Max_Connections"),  # the same to PostgreSQL
         ("jit=true", "jit"),
     ],
