@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 from destinations.batch_size import BatchSize
-from destinations.outcome import Fate, fate
+from destinations.outcome import BatchFate, batch_fate
 from destinations.room import BATCHES, Room
 from destinations.throttle import Throttle, Window
 from destinations.turns import Turns
@@ -114,10 +114,10 @@ class Allowance:
         That is 429, and any 503: each of those events by itself would be more requests for one that wants fewer.
         """
         self._throttle.note(begun, answer, events)
-        became = fate(answer)
-        if became is Fate.TAKEN:
+        became = batch_fate(answer)
+        if became is BatchFate.TAKEN:
             self._batch.taken(events)
-        elif events > 1 and became is not Fate.TOO_MUCH and answer.status != 503:
+        elif events > 1 and became is not BatchFate.TOO_MUCH and answer.status != 503:
             self._batch.refused(events)
 
     def refused(self, events: int) -> None:

@@ -6,7 +6,7 @@ What a link, a probe and an examination share. Must never be called for an event
 from collections.abc import Sequence
 
 from destinations.lease import Lease
-from destinations.outcome import Fate, fate
+from destinations.outcome import BatchFate, batch_fate
 from destinations.plugins.base import BuildError
 from destinations.reader import Owed
 from destinations.sender import Sender
@@ -30,19 +30,19 @@ async def attempt(owed: Owed, hands: Hands, sender: Sender, settler: Settler, le
 
 async def attempt_together(
     events: Sequence[Owed], hands: Hands, sender: Sender, settler: Settler, lease: Lease
-) -> Fate:
+) -> BatchFate:
     """Whether the destination took all of these in one request. If not, nothing is judged of any of them."""
     slots = [hands.take(owed) for owed in events]
     try:
         request = sender.build_together(events)
         answer = await sender.send(events[0], request, lease.remaining, len(events))
-        found = fate(answer)
-        if found is Fate.TAKEN:
+        found = batch_fate(answer)
+        if found is BatchFate.TAKEN:
             for owed in events:
                 settler.answered(owed, request, answer)
         return found
     except BuildError:
-        return Fate.REFUSED
+        return BatchFate.REFUSED
     finally:
         for slot in slots:
             hands.drop(slot)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from destinations.courier import FAIR_EVENTS, Courier
 from destinations.crew import Crew, User
-from destinations.outcome import Fate
+from destinations.outcome import BatchFate
 from destinations.reader import Owed
 
 BATCH_CHARACTERS = 512 * 1024  # of payloads in one request; an event more where that ends in the middle of one
@@ -28,7 +28,7 @@ class CourierOfBatches(Courier):
         self,
         deliver: Callable[[Owed], Awaitable[bool]],
         stopping: asyncio.Event,
-        deliver_together: Callable[[Sequence[Owed]], Awaitable[Fate]],
+        deliver_together: Callable[[Sequence[Owed]], Awaitable[BatchFate]],
         most: Callable[[], int],
     ) -> None:
         super().__init__(deliver, stopping)
@@ -78,15 +78,15 @@ class CourierOfBatches(Courier):
         if len(batch) == 1 and len(batch[user]) == 1:
             self._put_back(batch)
             await self._send_alone(user, is_too_many)
-        elif (fate := await self._send(batch)) is Fate.TAKEN:
+        elif (fate := await self._send(batch)) is BatchFate.TAKEN:
             self._let_go_on(batch)
         else:
             self._send_again(batch, fate)
 
-    def _send_again(self, batch: Batch, fate: Fate) -> None:
+    def _send_again(self, batch: Batch, fate: BatchFate) -> None:
         """Each by itself, or of what was too much the first: if one of them is why, it is found by and by."""
         alone = sum(map(len, batch.values()))
-        if fate is Fate.TOO_MUCH:
+        if fate is BatchFate.TOO_MUCH:
             times = max(self._pressed.get(user, 0) for user in batch)
             self._pressed.update(dict.fromkeys(batch, times + 1))
             alone = min(alone, 2**times)
@@ -119,17 +119,17 @@ class CourierOfBatches(Courier):
         self.queued -= len(taken)
         return taken
 
-    async def _send(self, batch: Batch) -> Fate:
+    async def _send(self, batch: Batch) -> BatchFate:
         """What became of it; unless it was taken it is back in its queues."""
         for user, taken in batch.items():
             self.flying[user], self._flying_since[user] = taken[0], time.monotonic()
-        fate = Fate.REFUSED
+        fate = BatchFate.REFUSED
         try:
             fate = await self._deliver_together([owed for taken in batch.values() for owed in taken])
         finally:
             for user in batch:
                 del self.flying[user], self._flying_since[user]
-            if fate is not Fate.TAKEN:
+            if fate is not BatchFate.TAKEN:
                 self._put_back(batch)
         return fate
 

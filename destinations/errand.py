@@ -10,7 +10,7 @@ from destinations.attempt import attempt, attempt_together
 from destinations.courier import Courier
 from destinations.courier_of_batches import CourierOfBatches
 from destinations.lease import Lease
-from destinations.outcome import Fate
+from destinations.outcome import BatchFate
 from destinations.outlook import Outlook
 from destinations.reader import Owed
 from destinations.sender import Sender
@@ -80,13 +80,13 @@ class Errand:
         self._note()
         return may_go_on
 
-    async def _deliver_together(self, events: Sequence[Owed]) -> Fate:
+    async def _deliver_together(self, events: Sequence[Owed]) -> BatchFate:
         """One request for all; refused when it was not made. Unless it was taken nothing is known of any of them."""
         if not all(self._sender.may_go_together(owed) and not self._skip_of(owed) for owed in events):
-            return Fate.REFUSED
+            return BatchFate.REFUSED
         async with self._sender.allowance.slot(len(events)):
             if not await self._may_send(len(events)):
-                return Fate.REFUSED
+                return BatchFate.REFUSED
             fate = await attempt_together(events, self._hands, self._sender, self._settler, self._lease)
         self._note()
         return fate

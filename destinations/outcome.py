@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     ABORTED = "aborted"  # will never succeed
 
 
-class Fate(StrEnum):
+class BatchFate(StrEnum):
     """What became of a request for several events."""
 
     TAKEN = "taken"
@@ -39,13 +39,13 @@ def classify(answer: Answer) -> Outcome:
     return Outcome.ABORTED
 
 
-def fate(answer: Answer) -> Fate:
+def batch_fate(answer: Answer) -> BatchFate:
     """2xx taken; 429, and 503 with a `Retry-After`, say when, and nothing about what."""
     if classify(answer) is Outcome.DELIVERED:
-        return Fate.TAKEN
+        return BatchFate.TAKEN
     if answer.status == 429 or (answer.status == 503 and answer.retry_after):
-        return Fate.TOO_MUCH
-    return Fate.REFUSED
+        return BatchFate.TOO_MUCH
+    return BatchFate.REFUSED
 
 
 def describe(answer: Answer) -> str:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from destinations import registry
 from destinations.allowance import ONE, Allowance, Bounds
 from destinations.control import Control
-from destinations.outcome import Fate, Outcome, classify, describe, fate, retry_after_seconds
+from destinations.outcome import BatchFate, Outcome, batch_fate, classify, describe, retry_after_seconds
 from destinations.plugins.base import BatchPlugin, BuildContext, BuildError, Plugin, Request
 from destinations.reader import Owed
 from destinations.selection import FORGOTTEN
@@ -112,7 +112,7 @@ class Sender:
         finally:
             self.allowance.end(events)
         self.allowance.note(begun, answer, events)
-        if events > 1 and fate(answer) is Fate.TOO_MUCH:
+        if events > 1 and batch_fate(answer) is BatchFate.TOO_MUCH:
             asked = retry_after_seconds(answer, self._clock())
             self.turns.pause(PAUSE_SECONDS if asked is None else min(asked, PAUSE_MOST_SECONDS))
         self._tell(owed, answer, events)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from destinations.outcome import Fate, Outcome, classify, describe, fate, retry_after_seconds
+from destinations.outcome import BatchFate, Outcome, batch_fate, classify, describe, retry_after_seconds
 from destinations.retry import RetryPolicy
 from rudderproj.http import Answer
 
@@ -30,9 +30,9 @@ def test_statuses_are_classified(statuses: list[int | None], outcome: Outcome) -
 
 
 def test_only_429_and_a_503_that_says_when_are_too_much_for_a_batch() -> None:
-    assert {fate(answer(429)), fate(answer(429, "1")), fate(answer(503, "1"))} == {Fate.TOO_MUCH}
-    assert {fate(answer(status, "1")) for status in (None, 400, 401, 413, 500, 502, 504)} == {Fate.REFUSED}
-    assert (fate(answer(503)), fate(answer(204))) == (Fate.REFUSED, Fate.TAKEN)
+    assert {batch_fate(answer(429)), batch_fate(answer(429, "1")), batch_fate(answer(503, "1"))} == {BatchFate.TOO_MUCH}
+    assert {batch_fate(answer(status, "1")) for status in (None, 400, 401, 413, 500, 502, 504)} == {BatchFate.REFUSED}
+    assert (batch_fate(answer(503)), batch_fate(answer(204))) == (BatchFate.REFUSED, BatchFate.TAKEN)
 
 
 def test_an_answer_is_described_without_its_body() -> None:

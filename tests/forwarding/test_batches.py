@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from destinations import courier_of_batches
 from destinations.courier import FAIR_EVENTS
 from destinations.courier_of_batches import CourierOfBatches
-from destinations.outcome import Fate
+from destinations.outcome import BatchFate
 from destinations.reader import Owed
 from tests.forwarding.test_courier import owed, run, until
 
@@ -37,17 +37,17 @@ class Receiver:
         self.taken.append(event.message_id)
         return True
 
-    async def _together(self, events: Sequence[Owed]) -> Fate:
+    async def _together(self, events: Sequence[Owed]) -> BatchFate:
         ids = [event.message_id for event in events]
         self.batches.append(ids)
         await asyncio.sleep(0)
         await self.answers.wait()
         if self.too_much and self.too_much.pop(0):
-            return Fate.TOO_MUCH
+            return BatchFate.TOO_MUCH
         if not self._refused.isdisjoint(ids):
-            return Fate.REFUSED
+            return BatchFate.REFUSED
         self.taken += ids
-        return Fate.TAKEN
+        return BatchFate.TAKEN
 
 
 def test_what_is_ready_goes_together_each_user_s_in_order() -> None:
