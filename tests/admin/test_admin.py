@@ -87,6 +87,9 @@ def test_destinations_are_paused_and_resumed(client: Client, hook: Destination) 
     Health.objects.update(state="held", streak={"failures": 3})
     assert act("resume") == "ok"
     assert Health.objects.get().streak == {}
+    listed = page(client, "destinations/destination/")
+    assert 'value="resume"' in listed
+    assert "skip" not in listed, "that is asked of one at a time"
 
 
 def test_events_are_found_by_message_id_and_shown_escaped(client: Client, hook: Destination) -> None:

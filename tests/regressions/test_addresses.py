@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import json
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from destinations.oracle.sink import Sink
 from rudderproj.egress import Address, Resolver
 from rudderproj.http import Answer, HttpClient
+from tests.stubs.parrot import answering
 
 TWO_NAMES = ["::1", "127.0.0.1"]  # as `localhost` resolves on most machines
 
@@ -19,23 +19,8 @@ TWO_NAMES = ["::1", "127.0.0.1"]  # as `localhost` resolves on most machines
 @pytest.fixture
 def port() -> Iterator[int]:
     """A server that listens on 127.0.0.1 only."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(5)
-
-        def serve() -> None:
-            while True:
-                try:
-                    accepted, _ = listening.accept()
-                except OSError:
-                    return
-                with accepted:
-                    accepted.recv(10_000)
-                    accepted.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
+    with answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", is_cut=True) as found:
+        yield found
 
 
 def send(port: int, allow: list[str], times: int = 1) -> list[Answer]:

@@ -1,45 +1,14 @@
 """A destination that has taken an event says so in its answer's first line, whatever is wrong with the rest."""
 
 import asyncio
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from rudderproj.http import Answer, HttpClient
+from tests.stubs.parrot import answering
 
 HEAD = b"HTTP/1.1 %d Whatever\r\n"
 TIMEOUT_SECONDS = 1.0
-
-
-@contextmanager
-def answering(answer: bytes, is_cut: bool) -> Iterator[int]:
-    """A server that says this to all, and then ends the connection or nothing more."""
-    kept = []
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            while True:
-                try:
-                    accepted, _ = listening.accept()
-                except OSError:
-                    return
-                accepted.recv(10_000)
-                accepted.sendall(answer)
-                if is_cut:
-                    accepted.close()
-                else:
-                    kept.append(accepted)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
-    for each in kept:
-        each.close()
 
 
 def asked(answer: bytes, is_cut: bool = True) -> Answer:
